@@ -1,0 +1,217 @@
+//! What can go wrong with a request, in two sizes: one attempt at a provider ([`UpstreamError`]) and
+//! the request as a whole ([`Error`]).
+//!
+//! Making or converting an error does nothing else: it is logged once, at the HTTP boundary, and
+//! rendered there too. Messages may quote a provider, never a key.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::ident::ProviderName;
+
+/// Who has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The request is wrong.
+    Client,
+    /// A provider is wrong, or away.
+    Upstream,
+    /// The gateway is wrong.
+    Gateway,
+}
+
+/// What one attempt at one provider ended in.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("provider `{provider}` {kind}")]
+pub struct UpstreamError {
+    /// The provider that was asked.
+    pub provider: ProviderName,
+    /// What happened.
+    pub kind: UpstreamErrorKind,
+}
+
+/// The ways in which an attempt fails.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum UpstreamErrorKind {
+    /// No connection could be made: refused, no such host, TLS.
+    #[error("could not be reached: {0}")]
+    Connect(String),
+    /// Nothing came in time.
+    #[error("did not answer in time ({0})")]
+    Timeout(TimeoutKind),
+    /// An HTTP status other than success.
+    #[error("answered {status}: {message}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's own words, or what its body was instead.
+        message: String,
+        /// The provider's error body in OpenAI's shape, if it was one.
+        body: Option<Arc<crate::wire::error_body::ErrorObject>>,
+        /// What the provider's `Retry-After` asked for.
+        retry_after: Option<Duration>,
+    },
+    /// A success whose body is not what was asked for: HTML, nothing, broken JSON.
+    #[error("sent an answer that can't be used: {0}")]
+    Decode(String),
+    /// The stream broke off, or carried an error event.
+    #[error("broke off its stream: {0}")]
+    Stream(String),
+}
+
+/// Which time limit ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimeoutKind {
+    /// Until the first byte of the answer.
+    #[error("first token")]
+    FirstToken,
+    /// Between two parts of a stream.
+    #[error("idle")]
+    Idle,
+    /// The attempt as a whole.
+    #[error("total")]
+    Total,
+}
+
+impl UpstreamErrorKind {
+    /// Whether the provider said that the request itself is wrong, so that nobody else needs asking.
+    fn blames_request(&self) -> bool {
+        // 401 and 403 are about the gateway's key, 408 and 429 about the moment.
+        matches!(
+            self,
+            Self::Status {
+                status: 400..=499,
+                ..
+            }
+        ) && !matches!(
+            self,
+            Self::Status {
+                status: 401 | 403 | 407 | 408 | 429,
+                ..
+            }
+        )
+    }
+}
+
+impl UpstreamError {
+    /// Who has to act.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        if self.kind.blames_request() {
+            Fault::Client
+        } else {
+            Fault::Upstream
+        }
+    }
+
+    /// Whether another target may answer what this one could not.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        !self.kind.blames_request()
+    }
+
+    /// How long the provider asked to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let UpstreamErrorKind::Status { retry_after, .. } = &self.kind {
+            *retry_after
+        } else {
+            None
+        }
+    }
+
+    /// One word for metrics.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match &self.kind {
+            UpstreamErrorKind::Connect(_) => "connect",
+            UpstreamErrorKind::Timeout(_) => "timeout",
+            UpstreamErrorKind::Status { status: 429, .. } => "rate_limited",
+            UpstreamErrorKind::Status {
+                status: 401 | 403, ..
+            } => "auth",
+            UpstreamErrorKind::Status {
+                status: 400..=499, ..
+            } => "client_error",
+            UpstreamErrorKind::Status { .. } => "server_error",
+            UpstreamErrorKind::Decode(_) => "decode",
+            UpstreamErrorKind::Stream(_) => "stream",
+        }
+    }
+}
+
+/// What a request ended in.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The request can't be understood.
+    #[error("{message}")]
+    BadRequest {
+        /// What to do instead.
+        message: String,
+        /// The field that is wrong, such as `messages[0].content`.
+        param: Option<String>,
+    },
+    /// The body is larger than `server.max_body`.
+    #[error("the request body is larger than {limit} bytes, this gateway's limit")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// No key, or one that no client has.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// The client's key is known, but not for this model.
+    #[error("this key may not use the model `{0}`")]
+    ModelNotAllowed(String),
+    /// No provider serves the model.
+    #[error("{message}")]
+    UnknownModel {
+        /// Which model, why, and the nearest names.
+        message: String,
+    },
+    /// `only-if-cached` was asked, and it is not.
+    #[error("the answer is not in the cache, and the request says `only-if-cached`")]
+    NotCached,
+    /// No such path.
+    #[error("{0}")]
+    NoSuchPath(String),
+    /// The path exists, the method does not.
+    #[error("{0}")]
+    MethodNotAllowed(String),
+    /// The last target failed too.
+    #[error(transparent)]
+    Exhausted(#[from] UpstreamError),
+    /// The gateway is stopping.
+    #[error("the gateway is shutting down; try again")]
+    ShuttingDown,
+    /// A bug of the gateway. The text is for the log; clients get a fixed message.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// A `BadRequest` about one field.
+    #[must_use]
+    pub fn bad_request(param: impl Into<Option<String>>, message: impl Into<String>) -> Self {
+        Self::BadRequest {
+            message: message.into(),
+            param: param.into(),
+        }
+    }
+
+    /// Who has to act.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::BadRequest { .. }
+            | Self::TooLarge { .. }
+            | Self::Unauthorized(_)
+            | Self::ModelNotAllowed(_)
+            | Self::UnknownModel { .. }
+            | Self::NotCached
+            | Self::NoSuchPath(_)
+            | Self::MethodNotAllowed(_) => Fault::Client,
+            Self::Exhausted(upstream) => upstream.fault(),
+            Self::ShuttingDown | Self::Internal(_) => Fault::Gateway,
+        }
+    }
+}

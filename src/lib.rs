@@ -1,0 +1,7 @@
+//! Refrain.
+pub mod clock;
+pub mod error;
+pub mod ident;
+pub mod policy;
+pub mod units;
+pub mod wire;

@@ -1,0 +1,12 @@
+//! Decisions, and nothing else: what may be cached, what makes two requests the same, when a
+//! neighbour answers a question, which targets serve a model.
+//!
+//! Everything here is a function of its arguments: no IO, no async, no clock, no chance. Invariant:
+//! every "no" has a name (`as_str`) that header, metric and log share.
+
+pub mod admit;
+pub mod cacheable;
+pub mod identity;
+pub mod question;
+pub mod storable;
+pub mod veto;

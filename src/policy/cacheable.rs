@@ -1,0 +1,344 @@
+//! Whether a request may be answered from the cache, and its answer kept.
+//!
+//! It does not look at answers (`policy::storable` does) and knows nothing of entries. Invariant: a
+//! request of which there is any doubt is served by the exact tier at most.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::wire::{chat::ChatRequest, controls::Controls};
+
+use super::{
+    identity::user_text,
+    question::{self, Unreadable},
+};
+
+/// What the configuration says about the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether there is a cache at all.
+    pub enabled: bool,
+    /// Whether there is an encoder, and so a semantic tier.
+    pub semantic: bool,
+    /// How long answers are kept.
+    pub ttl: Duration,
+    /// How long answers to questions about the present are kept.
+    pub volatile_ttl: Duration,
+}
+
+/// What may be done for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Whether the cache may answer.
+    pub lookup: bool,
+    /// For how long the answer may be kept, if at all.
+    pub keep: Option<Duration>,
+    /// Whether a question of the same meaning may answer, or be answered; the reason if not.
+    pub semantic: Result<(), Ineligible>,
+}
+
+/// Why the cache is not touched at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bypass {
+    /// `cache.enabled = false`.
+    Disabled,
+    /// The request says neither to look up nor to store.
+    OptOut,
+    /// The answer is searched for on the web at the moment of asking.
+    LiveSearch,
+    /// The answer is sound, which refers to data that expires at the provider.
+    Audio,
+}
+
+impl Bypass {
+    /// The word for header, metric and log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::OptOut => "opt_out",
+            Self::LiveSearch => "live_search",
+            Self::Audio => "audio",
+        }
+    }
+}
+
+/// Why only an equal request may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ineligible {
+    /// `cache.semantic = false`.
+    Off,
+    /// The last message is not a user's text: a tool's result, an image, several parts.
+    NotText,
+    /// A tool call of the history has no result.
+    OpenToolCall,
+    /// More than one choice is asked for.
+    Choices,
+    /// Token probabilities are asked for.
+    Logprobs,
+    /// A long text without a short instruction at its start or end.
+    TooLong,
+    /// The encoder does not know the script.
+    NotLatin,
+    /// Characters that can't be seen.
+    HiddenCharacters,
+    /// The answer depends on the moment of asking.
+    Volatile,
+}
+
+impl Ineligible {
+    /// The word for header, metric and log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "semantic_off",
+            Self::NotText => "not_text",
+            Self::OpenToolCall => "open_tool_call",
+            Self::Choices => "choices",
+            Self::Logprobs => "logprobs",
+            Self::TooLong => "too_long",
+            Self::NotLatin => "not_latin",
+            Self::HiddenCharacters => "hidden_characters",
+            Self::Volatile => "volatile",
+        }
+    }
+}
+
+/// What may be done for `request`.
+///
+/// # Errors
+/// The reason to leave the cache alone.
+pub fn plan(request: &ChatRequest, controls: &Controls, rules: &Rules) -> Result<Plan, Bypass> {
+    let fields = request.fields();
+    if !rules.enabled {
+        return Err(Bypass::Disabled);
+    }
+    if controls.no_cache && controls.no_store {
+        return Err(Bypass::OptOut);
+    }
+    if fields
+        .get("web_search_options")
+        .is_some_and(|options| !options.is_null())
+    {
+        return Err(Bypass::LiveSearch);
+    }
+    let modalities = fields.get("modalities").and_then(Value::as_array);
+    if modalities.is_some_and(|list| list.iter().any(|modality| modality == "audio")) {
+        return Err(Bypass::Audio);
+    }
+    let text = request.messages().last().and_then(user_text);
+    let volatile = text.is_some_and(is_volatile);
+    let longest = if volatile {
+        rules.volatile_ttl.min(rules.ttl)
+    } else {
+        rules.ttl
+    };
+    let ttl = controls.ttl.map_or(longest, |asked| asked.min(rules.ttl));
+    Ok(Plan {
+        lookup: !controls.no_cache,
+        keep: (!controls.no_store && !ttl.is_zero()).then_some(ttl),
+        semantic: match text {
+            _ if !rules.semantic => Err(Ineligible::Off),
+            None => Err(Ineligible::NotText),
+            Some(_) if volatile => Err(Ineligible::Volatile),
+            Some(text) => eligible(request, text),
+        },
+    })
+}
+
+fn eligible(request: &ChatRequest, text: &str) -> Result<(), Ineligible> {
+    let fields = request.fields();
+    if fields.get("n").and_then(Value::as_u64).unwrap_or(1) != 1 {
+        return Err(Ineligible::Choices);
+    }
+    if fields.get("logprobs").is_some_and(|asked| asked == true) {
+        return Err(Ineligible::Logprobs);
+    }
+    if has_open_call(request.messages()) {
+        return Err(Ineligible::OpenToolCall);
+    }
+    let parts = question::split(text).ok_or(Ineligible::TooLong)?;
+    question::readable(&parts.question).map_err(|unreadable| match unreadable {
+        Unreadable::NotLatin => Ineligible::NotLatin,
+        Unreadable::HiddenCharacters => Ineligible::HiddenCharacters,
+    })
+}
+
+/// Whether some tool call has no result among the messages.
+fn has_open_call(messages: &[Value]) -> bool {
+    let results: Vec<&str> = messages
+        .iter()
+        .filter_map(|message| message.get("tool_call_id").and_then(Value::as_str))
+        .collect();
+    messages
+        .iter()
+        .filter_map(|message| message.get("tool_calls").and_then(Value::as_array))
+        .flatten()
+        .any(|call| {
+            let id = call.get("id").and_then(Value::as_str);
+            !id.is_some_and(|id| results.contains(&id))
+        })
+}
+
+/// Whether the answer depends on the moment of asking.
+fn is_volatile(text: &str) -> bool {
+    const WORDS: [&str; 24] = [
+        "today",
+        "today's",
+        "tonight",
+        "tomorrow",
+        "yesterday",
+        "now",
+        "currently",
+        "current",
+        "latest",
+        "newest",
+        "recent",
+        "recently",
+        "nowadays",
+        "weather",
+        "forecast",
+        "temperature",
+        "price",
+        "prices",
+        "stock",
+        "stocks",
+        "news",
+        "headlines",
+        "random",
+        "uuid",
+    ];
+    const PAIRS: [(&str, &str); 12] = [
+        ("this", "week"),
+        ("this", "month"),
+        ("this", "year"),
+        ("this", "morning"),
+        ("last", "week"),
+        ("last", "month"),
+        ("last", "year"),
+        ("next", "week"),
+        ("what", "time"),
+        ("what", "day"),
+        ("what", "date"),
+        ("exchange", "rate"),
+    ];
+    let lower = text.to_lowercase();
+    let mut before = "";
+    for word in lower.split(|c: char| !c.is_alphanumeric() && c != '\'') {
+        if word.is_empty() {
+            continue;
+        }
+        if WORDS.contains(&word) || PAIRS.contains(&(before, word)) {
+            return true;
+        }
+        before = word;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use serde_json::json;
+
+    const RULES: Rules = Rules {
+        enabled: true,
+        semantic: true,
+        ttl: Duration::from_secs(100),
+        volatile_ttl: Duration::from_secs(10),
+    };
+
+    fn check(fields: Value, controls: &Controls) -> Result<Plan, Bypass> {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "How many planets are there?"}]});
+        body.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        let request =
+            ChatRequest::parse(Bytes::from(body.to_string()), &mut Controls::default()).unwrap();
+        plan(&request, controls, &RULES)
+    }
+
+    fn semantic(fields: Value) -> Result<(), Ineligible> {
+        check(fields, &Controls::default()).unwrap().semantic
+    }
+
+    fn asking(text: &str) -> Value {
+        json!({"messages": [{"role": "user", "content": text}]})
+    }
+
+    #[test]
+    fn says_why_not() {
+        assert_eq!(semantic(json!({})), Ok(()));
+        assert_eq!(semantic(json!({"n": 2})), Err(Ineligible::Choices));
+        assert_eq!(
+            semantic(json!({"logprobs": true})),
+            Err(Ineligible::Logprobs)
+        );
+        assert_eq!(
+            semantic(asking("What's the weather in Rome?")),
+            Err(Ineligible::Volatile)
+        );
+        assert_eq!(
+            semantic(asking("Какая столица Франции?")),
+            Err(Ineligible::NotLatin)
+        );
+        assert_eq!(
+            semantic(asking("turn o\u{200b}ff")),
+            Err(Ineligible::HiddenCharacters)
+        );
+        assert_eq!(
+            semantic(asking(&"word ".repeat(200))),
+            Err(Ineligible::TooLong)
+        );
+        let call = json!({"role": "assistant", "tool_calls": [{"id": "c", "type": "function"}]});
+        let result = json!({"role": "tool", "tool_call_id": "c", "content": "1"});
+        let user = json!({"role": "user", "content": "and then what happens?"});
+        assert_eq!(
+            semantic(json!({"messages": [call, result]})),
+            Err(Ineligible::NotText)
+        );
+        assert_eq!(
+            semantic(json!({"messages": [call, user]})),
+            Err(Ineligible::OpenToolCall)
+        );
+        assert_eq!(semantic(json!({"messages": [call, result, user]})), Ok(()));
+    }
+
+    #[test]
+    fn the_request_decides_on_lookup_and_storing() {
+        let of = |controls: Controls| check(json!({}), &controls);
+        let no_cache = of(Controls {
+            no_cache: true,
+            ..Controls::default()
+        })
+        .unwrap();
+        assert!(!no_cache.lookup && no_cache.keep.is_some());
+        let no_store = of(Controls {
+            no_store: true,
+            ..Controls::default()
+        })
+        .unwrap();
+        assert!(no_store.lookup && no_store.keep.is_none());
+        let neither = Controls {
+            no_cache: true,
+            no_store: true,
+            ..Controls::default()
+        };
+        assert_eq!(of(neither), Err(Bypass::OptOut));
+        let ttl = |seconds| Controls {
+            ttl: Some(Duration::from_secs(seconds)),
+            ..Controls::default()
+        };
+        assert_eq!(of(ttl(0)).unwrap().keep, None);
+        assert_eq!(of(ttl(5)).unwrap().keep, Some(Duration::from_secs(5)));
+        assert_eq!(of(ttl(5000)).unwrap().keep, Some(RULES.ttl));
+        let volatile = check(asking("What is the latest news?"), &Controls::default()).unwrap();
+        assert_eq!(volatile.keep, Some(RULES.volatile_ttl));
+        assert_eq!(
+            check(json!({"web_search_options": {}}), &Controls::default()),
+            Err(Bypass::LiveSearch)
+        );
+    }
+}

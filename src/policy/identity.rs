@@ -1,0 +1,320 @@
+//! What makes two requests the same.
+//!
+//! Everything in a request shapes its answer unless this module says otherwise: fields are left out
+//! by list, never taken in by list, so a field that nobody here has heard of keeps two requests
+//! apart. Equivalent spellings are merged (key order, white space of JSON, a value written out that
+//! is the documented default, `stop` as text or list, `max_tokens` and `max_completion_tokens`, one
+//! text part and plain text). Invariant: equal [`Fingerprint`]s are equal requests of one scope;
+//! within a [`Partition`] only the wording of the last question differs.
+
+use blake3::Hasher;
+use serde_json::{Map, Value};
+
+use crate::{ident::Namespace, wire::chat::ChatRequest};
+
+use super::question;
+
+/// Whose entries a request may see. Made with a secret of the process, so it can't be guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scope([u8; 32]);
+
+impl Scope {
+    /// The scope of somebody with the identity `name` (a key, or a configured namespace).
+    #[must_use]
+    pub fn new(secret: &[u8; 32], kind: ScopeKind, name: &[u8]) -> Self {
+        let mut hasher = Hasher::new_keyed(secret);
+        hasher.update(&[kind as u8]);
+        hasher.update(name);
+        Self(hasher.finalize().into())
+    }
+
+    /// The part of this scope that a request names.
+    #[must_use]
+    pub fn within(self, namespace: &Namespace) -> Self {
+        let mut hasher = Hasher::new_keyed(&self.0);
+        hasher.update(namespace.as_str().as_bytes());
+        Self(hasher.finalize().into())
+    }
+
+    /// A hash of bytes that means nothing outside this scope.
+    #[must_use]
+    pub fn digest(self, bytes: &[u8]) -> [u8; 32] {
+        blake3::keyed_hash(&self.0, bytes).into()
+    }
+}
+
+/// What a scope is named by; keeps a key and a namespace of the same text apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ScopeKind {
+    /// Nobody presented a key.
+    Anonymous = 0,
+    /// A key.
+    Key = 1,
+    /// A namespace that several clients share.
+    Shared = 2,
+}
+
+/// The identity of a whole request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// A fingerprint from its bytes, for tests of what is keyed by one.
+    #[cfg(test)]
+    pub(crate) const fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// The identity of a request but for the wording of its question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Partition([u8; 32]);
+
+/// A request's identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Equal requests have equal ones.
+    pub fingerprint: Fingerprint,
+    /// Where neighbours are looked for.
+    pub partition: Partition,
+    /// The wording that may vary; `None` if nothing may.
+    pub question: Option<String>,
+}
+
+/// What can't shape an answer. Everything else can.
+const WITHOUT_INFLUENCE: [&str; 9] = [
+    "stream",
+    "stream_options",
+    "user",
+    "safety_identifier",
+    "metadata",
+    "store",
+    "service_tier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+];
+
+/// The identity of `request` for `scope`, answered by `target` (the provider and model that a
+/// request of this name goes to).
+#[must_use]
+pub fn identify(request: &ChatRequest, scope: Scope, target: &str) -> Identity {
+    let mut canonical = Vec::with_capacity(1024);
+    write_text(&mut canonical, target);
+    let fields = request.fields();
+    let mut keys: Vec<(&str, &Value)> = fields
+        .iter()
+        .filter(|(key, value)| shapes_the_answer(key, value, fields))
+        .map(|(key, value)| (merged_name(key, fields), value))
+        .collect();
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    for (key, value) in keys {
+        write_text(&mut canonical, key);
+        match (key, value) {
+            ("stop", Value::String(_)) => {
+                canonical.push(b'[');
+                write_value(&mut canonical, value);
+                canonical.push(b']');
+            }
+            _ => write_value(&mut canonical, value),
+        }
+    }
+    canonical.push(b'M');
+
+    let messages = request.messages();
+    let (last, history) = match messages.split_last() {
+        Some((last, history)) => (Some(last), history),
+        None => (None, messages),
+    };
+    for message in history {
+        write_message(&mut canonical, message, None);
+    }
+    let text = last.and_then(user_text);
+    let parts = text.and_then(question::split);
+    if let Some(last) = last {
+        write_message(&mut canonical, last, parts.as_ref());
+    }
+    if let Some(user) = text.and_then(|text| personal_user(text, fields)) {
+        canonical.push(b'U');
+        write_text(&mut canonical, user);
+    }
+    let partition = scope.digest(&canonical);
+    let fingerprint = match (&parts, text) {
+        (Some(_), Some(text)) => Scope(partition).digest(text.as_bytes()),
+        _ => partition,
+    };
+    Identity {
+        fingerprint: Fingerprint(fingerprint),
+        partition: Partition(partition),
+        question: parts.map(|parts| parts.question),
+    }
+}
+
+/// The text of a message if it is a user's and nothing but text.
+#[must_use]
+pub fn user_text(message: &Value) -> Option<&str> {
+    if message.get("role").and_then(Value::as_str) != Some("user") {
+        return None;
+    }
+    let content = message.get("content")?;
+    content.as_str().or_else(|| only_text_part(content))
+}
+
+/// The text of a content that is a list of one text part and says no more than that.
+fn only_text_part(content: &Value) -> Option<&str> {
+    let [part] = content.as_array()?.as_slice() else {
+        return None;
+    };
+    let part = part.as_object().filter(|part| part.len() == 2)?;
+    (part.get("type")?.as_str()? == "text").then(|| part.get("text")?.as_str())?
+}
+
+/// The end user, if the request names one and the question is about that person.
+fn personal_user<'a>(text: &str, fields: &'a Map<String, Value>) -> Option<&'a str> {
+    let user = ["safety_identifier", "user"]
+        .iter()
+        .find_map(|name| fields.get(*name).and_then(Value::as_str))?;
+    is_personal(text).then_some(user)
+}
+
+fn is_personal(text: &str) -> bool {
+    const OWN: [&str; 8] = ["my", "mine", "me", "our", "ours", "us", "myself", "i'm"];
+    const BEFORE_I: [&str; 8] = ["am", "did", "have", "was", "had", "will", "were", "should"];
+    const AFTER_I: [&str; 6] = ["am", "have", "had", "was", "owe", "own"];
+    let lower = text.to_lowercase().replace('\u{2019}', "'");
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.iter().any(|word| OWN.contains(word))
+        || words.windows(2).any(|pair| match pair {
+            [before, "i"] => BEFORE_I.contains(before),
+            ["i", after] => AFTER_I.contains(after),
+            _ => false,
+        })
+}
+
+fn shapes_the_answer(key: &str, value: &Value, fields: &Map<String, Value>) -> bool {
+    !(value.is_null()
+        || key == "model"
+        || key == "messages"
+        || WITHOUT_INFLUENCE.contains(&key)
+        || is_documented_default(key, value, fields))
+}
+
+/// Whether leaving the field out would mean the same.
+/// Source: <https://platform.openai.com/docs/api-reference/chat/create> (seen 2026-11).
+fn is_documented_default(key: &str, value: &Value, fields: &Map<String, Value>) -> bool {
+    let number = |default: f64| value.as_f64() == Some(default);
+    let is_empty = || {
+        value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
+    };
+    match key {
+        "temperature" | "top_p" | "n" => number(1.0),
+        "presence_penalty" | "frequency_penalty" => number(0.0),
+        "logprobs" => value == false,
+        "parallel_tool_calls" => value == true,
+        "tool_choice" => {
+            let has_tools = fields
+                .get("tools")
+                .and_then(Value::as_array)
+                .is_some_and(|t| !t.is_empty());
+            value == if has_tools { "auto" } else { "none" }
+        }
+        "stop" | "tools" | "functions" | "logit_bias" => is_empty(),
+        "modalities" => value
+            .as_array()
+            .is_some_and(|list| matches!(list.as_slice(), [one] if one == "text")),
+        "response_format" => value
+            .as_object()
+            .is_some_and(|f| f.len() == 1 && f.get("type").is_some_and(|t| t == "text")),
+        _ => false,
+    }
+}
+
+fn merged_name<'a>(key: &'a str, fields: &Map<String, Value>) -> &'a str {
+    if key == "max_tokens" && !fields.contains_key("max_completion_tokens") {
+        "max_completion_tokens"
+    } else {
+        key
+    }
+}
+
+fn write_message(out: &mut Vec<u8>, message: &Value, parts: Option<&question::Parts<'_>>) {
+    let Some(fields) = message.as_object() else {
+        return write_value(out, message);
+    };
+    let mut fields: Vec<(&String, &Value)> = fields
+        .iter()
+        .filter(|(_, value)| !value.is_null() && !value.as_array().is_some_and(Vec::is_empty))
+        .collect();
+    fields.sort_unstable_by_key(|(key, _)| *key);
+    out.push(b'{');
+    for (key, value) in fields {
+        write_text(out, key);
+        match parts {
+            Some(parts) if key == "content" => write_matter(out, parts),
+            _ if key == "content" => match only_text_part(value) {
+                Some(text) => write_text(out, text),
+                None => write_value(out, value),
+            },
+            _ => write_value(out, value),
+        }
+    }
+    out.push(b'}');
+}
+
+fn write_matter(out: &mut Vec<u8>, parts: &question::Parts<'_>) {
+    out.push(b'(');
+    for block in &parts.matter {
+        match block {
+            Some(text) => write_text(out, text),
+            None => out.push(b'?'),
+        }
+    }
+    out.push(b')');
+}
+
+/// Writes a value so that different values are different bytes: every text carries its length,
+/// every list and object its end. Keys are sorted, numbers reduced (`1.0` is `1`).
+fn write_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => out.push(b'0'),
+        Value::Bool(false) => out.push(b'f'),
+        Value::Bool(true) => out.push(b't'),
+        Value::Number(number) => {
+            out.push(b'n');
+            match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(whole), ..) => write_text(out, &whole.to_string()),
+                (_, Some(whole), _) => write_text(out, &whole.to_string()),
+                (.., Some(real)) => write_text(out, &real.to_string()),
+                (None, None, None) => write_text(out, &number.to_string()),
+            }
+        }
+        Value::String(text) => write_text(out, text),
+        Value::Array(items) => {
+            out.push(b'[');
+            items.iter().for_each(|item| write_value(out, item));
+            out.push(b']');
+        }
+        Value::Object(fields) => {
+            let mut keys: Vec<(&String, &Value)> = fields.iter().collect();
+            keys.sort_unstable_by_key(|(key, _)| *key);
+            out.push(b'{');
+            for (key, value) in keys {
+                write_text(out, key);
+                write_value(out, value);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    out.push(b's');
+    out.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! The words of the OpenAI wire format, as types: what comes in, what goes out, and the pieces of a
+//! stream.
+//!
+//! Nothing here decides or does IO. Invariant: fields that these types do not know survive a round
+//! trip, in their order.
+
+pub mod answer;
+pub mod assemble;
+pub mod chat;
+pub mod chunk;
+pub mod controls;
+pub mod error_body;
+pub mod models;
+pub mod sse;
