@@ -1,1 +1,258 @@
-fn main() {}
+//! The `refrain` program: arguments, environment, signals.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand};
+use refrain::{
+    app::{App, Parts, load_encoder},
+    clock::Clock,
+    config::{Config, Notice, Sources},
+    http::server::Stopped,
+    provider::demo::Pace,
+    telemetry, tour,
+};
+use tokio::net::TcpListener;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An LLM gateway that refrains from calling a model whose answer it already has.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the OpenAI-compatible endpoint
+    Serve(ConfigFile),
+    /// Check a configuration without serving: every problem with its line
+    Check(ConfigFile),
+    /// Show in a minute what the cache does: a scripted tour with the built-in demo provider
+    Demo(ConfigFile),
+    /// Ask a running gateway whether it wants requests; for container health checks
+    Health {
+        /// Where it listens
+        #[arg(
+            long,
+            env = "REFRAIN_HEALTH_URL",
+            default_value = "http://127.0.0.1:8080"
+        )]
+        url: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration
+    #[arg(long, env = "REFRAIN_CONFIG", default_value = "providers.toml")]
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let pretty = io::stderr().is_terminal();
+    telemetry::init_logs(environment("RUST_LOG").as_deref(), pretty);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments.command)),
+        Err(error) => Err(format!("cannot start: {error}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            // Standard error may be closed; the exit code still tells.
+            let _closed = writeln!(io::stderr(), "error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), String> {
+    match command {
+        Command::Serve(file) => serve(&file.config).await,
+        Command::Check(file) => check(&file.config),
+        Command::Demo(file) => {
+            let (config, _) = load(&file.config)?;
+            let encoder = load_encoder(&config).map_err(|error| error.to_string())?;
+            let encoder =
+                encoder.ok_or("the tour needs the semantic cache: set `semantic = \"on\"`")?;
+            tour::run(encoder, &mut io::stdout())
+                .await
+                .map_err(|error| error.to_string())
+        }
+        Command::Health { url } => health(&url).await,
+    }
+}
+
+async fn serve(path: &Path) -> Result<(), String> {
+    let (config, notices) = load(path)?;
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
+    let encoder = load_encoder(&config).map_err(|error| error.to_string())?;
+    let semantic = encoder.is_some();
+    let metrics = telemetry::init_metrics().map_err(|error| error.to_string())?;
+    let parts = Parts {
+        clock: Clock::system(),
+        encoder,
+        metrics: Some(metrics),
+        demo_pace: Pace::LIFELIKE,
+    };
+    let app = App::build(&config, parts)
+        .await
+        .map_err(|error| error.to_string())?;
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.server.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let _closed = io::stdout().write_all(banner(&app, &address.to_string(), semantic).as_bytes());
+    match app
+        .serve(listener, stop_signal())
+        .await
+        .map_err(|error| error.to_string())?
+    {
+        Stopped::Drained => tracing::info!("stopped; every request in flight was answered"),
+        Stopped::TimedOut => tracing::warn!("stopped; some requests were still in flight"),
+    }
+    Ok(())
+}
+
+fn banner(app: &App, address: &str, semantic: bool) -> String {
+    let catalogue = app.catalogue();
+    let mut lines = vec![
+        format!("refrain {} is ready", env!("CARGO_PKG_VERSION")),
+        format!("  endpoint     http://{address}/v1"),
+        format!("  admin page   http://{address}/admin"),
+        format!(
+            "  cache        exact{}",
+            if semantic {
+                " and semantic"
+            } else {
+                " only (semantic is off)"
+            }
+        ),
+    ];
+    for name in catalogue.active() {
+        lines.push(format!("  provider     {name}: active"));
+    }
+    for provider in catalogue.inactive() {
+        lines.push(format!(
+            "  provider     {}: inactive ({})",
+            provider.name, provider.reason
+        ));
+    }
+    if catalogue.is_demo() {
+        lines.push("  provider     demo: answers every model with a canned text, because no other is active".into());
+    }
+    let model = catalogue
+        .list()
+        .into_iter()
+        .next()
+        .map_or_else(|| "gpt-4o-mini".to_owned(), |model| model.id);
+    lines.push("try:".to_owned());
+    lines.push(format!(
+        "  curl -s http://{address}/v1/chat/completions -H 'content-type: application/json' -d \
+         '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"How many planets are there?\"}}]}}'"
+    ));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn check(path: &Path) -> Result<(), String> {
+    let (config, notices) = load(path)?;
+    let mut text = String::new();
+    for notice in notices {
+        text.push_str(&format!("note: {notice}\n"));
+    }
+    let (active, all) = (
+        config
+            .providers
+            .iter()
+            .filter(|p| p.activation.is_active())
+            .count(),
+        config.providers.len(),
+    );
+    text.push_str(&format!(
+        "{}: good; {active} of {all} providers active\n",
+        path.display()
+    ));
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| error.to_string())
+}
+
+async fn health(url: &str) -> Result<(), String> {
+    let url = format!("{}/health/ready", url.trim_end_matches('/'));
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(3))
+        .no_proxy()
+        .build();
+    let answer = client
+        .map_err(|error| error.to_string())?
+        .get(&url)
+        .send()
+        .await;
+    let status = answer.map_err(|error| error.to_string())?.status();
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("{url} answers {status}"))
+    }
+}
+
+fn load(path: &Path) -> Result<(Config, Vec<Notice>), String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let env_overrides = overrides();
+    let sources = Sources {
+        path,
+        text: &text,
+        env: &environment,
+        env_overrides: &env_overrides,
+    };
+    Config::parse(&sources)
+        .map_err(|problems| format!("the configuration has problems\n{problems}"))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn overrides() -> Vec<(String, String)> {
+    let all = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    all.filter(|(name, _)| name.starts_with("REFRAIN_"))
+        .collect()
+}
+
+/// Done when the process is asked to stop, by SIGTERM or by Ctrl-C.
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("stopping; requests in flight go on");
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

@@ -6,6 +6,7 @@
 //! (`driver`, `process`) or said (`report`). Invariant: whatever way this process ends short of
 //! SIGKILL, the processes it started end with it. `benches/README.md` explains the phases.
 
+mod conditions;
 mod driver;
 mod floor;
 mod phase;
@@ -27,7 +28,7 @@ use clap::{Parser, Subcommand};
 use tokio::time::{sleep, timeout};
 
 use crate::driver::{Driver, Load};
-use crate::phase::{On, PHASES, Phase};
+use crate::phase::{PHASES, Phase};
 use crate::process::Machine;
 use crate::prompt::Prompts;
 use crate::report::{Cell, Report, Round};
@@ -108,11 +109,7 @@ async fn bounded(args: &Args) -> Result<()> {
     if !(0.1..=60.0).contains(&args.seconds) {
         return Err("--seconds must lie between 0.1 and 60".into());
     }
-    let phases: Vec<&'static Phase> = PHASES.iter().filter(|p| wanted(p, &args.only)).collect();
-    if phases.is_empty() {
-        let names: Vec<_> = PHASES.iter().map(|p| p.name).collect();
-        return Err(format!("--only matches none of {}", names.join(", ")).into());
-    }
+    let phases = chosen(&args.only)?;
     let cell = Duration::from_secs_f64(args.seconds) + WARM_UP + SETTLE + SLACK;
     let cells = u32::try_from(phases.len() * Kind::ALL.len())? * args.rounds;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -125,8 +122,18 @@ async fn bounded(args: &Args) -> Result<()> {
     }
 }
 
-fn wanted(phase: &Phase, only: &[String]) -> bool {
-    only.is_empty() || only.iter().any(|o| phase.name.starts_with(o.as_str()))
+/// The phases named, in the order of the plan; all of them if none is.
+fn chosen(only: &[String]) -> Result<Vec<&'static Phase>> {
+    let named = |phase: &Phase, by: &str| match PHASES.iter().any(|p| p.name == by) {
+        true => phase.name == by,
+        false => phase.name.starts_with(by),
+    };
+    if let Some(unknown) = only.iter().find(|o| !PHASES.iter().any(|p| named(p, o))) {
+        let names: Vec<_> = PHASES.iter().map(|p| p.name).collect();
+        return Err(format!("no phase {unknown:?}; there are {}", names.join(", ")).into());
+    }
+    let wanted = |p: &&Phase| only.is_empty() || only.iter().any(|o| named(p, o));
+    Ok(PHASES.iter().filter(wanted).collect())
 }
 
 async fn run(args: &Args, phases: &[&'static Phase]) -> Result<()> {
@@ -192,7 +199,7 @@ async fn measure(
     let cpu = target.process.cpu()?;
     let sample = driver.run(&load, Duration::from_secs_f64(seconds)).await?;
     target.note_memory()?;
-    if phase.on != On::Everyone || target.kind.is_gateway() {
+    if target.kind.is_gateway() {
         sleep(SETTLE).await;
     }
     Ok(Round {

@@ -18,6 +18,8 @@ pub(crate) struct Phase {
     pub(crate) prompt: Prompt,
     pub(crate) stream: bool,
     pub(crate) on: On,
+    /// The phase whose `direct` and `floor` this one is held against, if not its own.
+    pub(crate) against: Option<&'static str>,
     /// The `x-refrain-cache` that a gateway's answer should carry.
     pub(crate) expect: &'static str,
     pub(crate) goals: &'static [Goal],
@@ -77,6 +79,7 @@ const BASE: Phase = Phase {
     prompt: Prompt::Unique,
     stream: false,
     on: On::Everyone,
+    against: None,
     expect: "miss",
     goals: &[],
 };
@@ -101,6 +104,7 @@ pub(crate) const PHASES: &[Phase] = &[
         connections: 64,
         prompt: Prompt::Same,
         on: On::Plain,
+        against: Some("pass_c64"),
         expect: "exact",
         goals: &[Goal::Cpu(25.0)],
         ..BASE
@@ -110,6 +114,7 @@ pub(crate) const PHASES: &[Phase] = &[
         what: "the same body again and again",
         prompt: Prompt::Same,
         on: On::Plain,
+        against: Some("pass_c1"),
         expect: "exact",
         goals: &[Goal::NoStalls],
         ..BASE
@@ -136,6 +141,7 @@ pub(crate) const PHASES: &[Phase] = &[
         prompt: Prompt::Same,
         stream: true,
         on: On::Plain,
+        against: Some("stream_c16"),
         expect: "exact",
         ..BASE
     },
@@ -145,6 +151,7 @@ pub(crate) const PHASES: &[Phase] = &[
         prompt: Prompt::Same,
         stream: true,
         on: On::Plain,
+        against: Some("stream_c1"),
         expect: "exact",
         goals: &[Goal::NoStalls],
         ..BASE
@@ -170,6 +177,7 @@ pub(crate) const PHASES: &[Phase] = &[
         connections: 16,
         prompt: Prompt::SameLong,
         on: On::Plain,
+        against: Some("long_c16"),
         expect: "exact",
         ..BASE
     },
@@ -178,6 +186,7 @@ pub(crate) const PHASES: &[Phase] = &[
         what: "one question in other words each time",
         prompt: Prompt::Paraphrase,
         on: On::Semantic,
+        against: Some("pass_c1"),
         expect: "semantic",
         goals: &[Goal::Cpu(2000.0), Goal::Median(2000.0), Goal::NoStalls],
         ..BASE
@@ -197,6 +206,7 @@ pub(crate) const PHASES: &[Phase] = &[
         what: "every prompt new, embedded and compared",
         prompt: Prompt::Unlike,
         on: On::Semantic,
+        against: Some("pass_c1"),
         goals: &[Goal::NoStalls],
         ..BASE
     },

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::conditions;
 use crate::driver::Sample;
 use crate::phase::{Goal, PHASES, Phase};
 use crate::prompt::Prompts;
@@ -129,39 +129,8 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(seconds: f64, rounds: u32, notes: Vec<String>) -> Self {
-        let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
-        let info = read("/proc/cpuinfo");
-        let model = info.lines().find_map(|l| l.strip_prefix("model name"));
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let changes = match said(&["git", "status", "--porcelain"]).as_str() {
-            "" => "",
-            _ => " and uncommitted changes",
-        };
-        let commit = said(&["git", "rev-parse", "--short", "HEAD"]);
-        let load = read("/proc/loadavg");
-        let conditions = vec![
-            ("commit", format!("{commit}{changes}")),
-            ("rustc", said(&["rustc", "--version"])),
-            (
-                "CPU",
-                model
-                    .unwrap_or("unknown")
-                    .trim_start_matches([' ', '\t', ':'])
-                    .to_owned(),
-            ),
-            ("cores", cores.to_string()),
-            (
-                "kernel",
-                read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            ),
-            (
-                "load average at start",
-                load.split(' ').next().unwrap_or_default().to_owned(),
-            ),
-            ("windows", format!("{rounds} rounds of {seconds} s each")),
-        ];
         Self {
-            conditions,
+            conditions: conditions::now(seconds, rounds),
             notes,
             cells: BTreeMap::new(),
             memory: Vec::new(),
@@ -204,22 +173,11 @@ impl Report {
         Some(Row::new(rounds, phase.expect))
     }
 
-    /// The goals of a phase and whether the gateway's figures keep them.
-    fn goals(&self, phase: &Phase, row: &Row) -> String {
-        let direct = self.row(phase, Kind::Direct).map_or(0.0, |r| r.median);
-        let judge = |goal: &Goal| {
-            let (what, met) = match *goal {
-                Goal::Cpu(most) => (format!("CPU ≤ {most} µs"), row.cpu <= most),
-                Goal::Median(most) => (format!("p50 ≤ {most} µs"), row.median <= most),
-                Goal::Added(most) => {
-                    let added = row.median - direct;
-                    (format!("added {added:.0} ≤ {most} µs"), added <= most)
-                }
-                Goal::NoStalls => ("no stalls".to_owned(), row.stalls <= STALLS_ALLOWED),
-            };
-            format!("{what}: {}", if met { "met" } else { "**missed**" })
-        };
-        phase.goals.iter().map(judge).collect::<Vec<_>>().join("; ")
+    /// The targets that the phase was run on.
+    fn rows(&self, phase: &Phase) -> impl Iterator<Item = (Kind, Row)> {
+        Kind::ALL
+            .into_iter()
+            .filter_map(|kind| Some((kind, self.row(phase, kind)?)))
     }
 
     pub(crate) fn markdown(&self) -> String {
@@ -231,47 +189,20 @@ impl Report {
             let _ = writeln!(out, "- note: {note}");
         }
         out.push_str(
-            "\nLatencies and CPU per request in µs; `× direct` and `× floor` are ratios of CPU.\n\n\
-             | phase | target | req/s | p50 | p99 | max | > 30 ms | CPU (rounds) | × direct \
+            "\nLatencies and CPU per request in µs; `added` is p50 beyond that of `direct`, \
+             `× direct` and `× floor` are ratios of CPU.\n\n\
+             | phase | target | req/s | p50 | added | p99 | max | > 30 ms | CPU (rounds) | × direct \
              | × floor | errors | cache | upstream | goals |\n\
-             |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+             |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
         );
         let mut errors = String::new();
         for phase in PHASES {
-            let cpu_of = |kind| self.row(phase, kind).map(|r| r.cpu);
-            let (direct, floor) = (cpu_of(Kind::Direct), cpu_of(Kind::Floor));
-            for (kind, row) in Kind::ALL
-                .iter()
-                .filter_map(|k| Some((*k, self.row(phase, *k)?)))
-            {
-                let times = |of: Option<f64>| {
-                    of.filter(|of| *of > 0.0)
-                        .map_or(String::new(), |of| format!("{:.2}", row.cpu / of))
-                };
-                let (mut cache, mut goals) = (String::new(), String::new());
-                if kind.is_gateway() {
-                    cache = format!("{:.1} % {}", row.expected * 100.0, phase.expect);
-                    goals = self.goals(phase, &row);
-                }
-                let _ = writeln!(
-                    out,
-                    "| {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.2} % | {:.1} ({:.1}–{:.1}) | {} \
-                     | {} | {} | {cache} | {:.1} % | {goals} |",
-                    phase.name,
-                    kind.name(),
-                    row.rate,
-                    row.median,
-                    row.p99,
-                    row.worst,
-                    row.stalls * 100.0,
-                    row.cpu,
-                    row.cpu_least,
-                    row.cpu_most,
-                    times(direct),
-                    times(floor),
-                    row.errors,
-                    row.upstream * 100.0,
-                );
+            let against = phase.against.unwrap_or(phase.name);
+            let reference = PHASES.iter().find(|p| p.name == against);
+            let of = |kind| reference.and_then(|p| self.row(p, kind));
+            let (direct, floor) = (of(Kind::Direct), of(Kind::Floor));
+            for (kind, row) in self.rows(phase) {
+                out.push_str(&line(phase, kind, &row, direct.as_ref(), floor.as_ref()));
                 if let Some(first) = row.first_error {
                     let _ = writeln!(errors, "- {} on {}: {first}", phase.name, kind.name());
                 }
@@ -302,10 +233,7 @@ impl Report {
     pub(crate) fn json(&self) -> Value {
         let mut rows = Vec::new();
         for phase in PHASES {
-            for (kind, row) in Kind::ALL
-                .iter()
-                .filter_map(|k| Some((*k, self.row(phase, *k)?)))
-            {
+            for (kind, row) in self.rows(phase) {
                 rows.push(json!({
                     "phase": phase.name,
                     "what": phase.what,
@@ -353,22 +281,49 @@ impl Report {
     }
 }
 
-/// The first line that a command says, or nothing.
-fn said(command: &[&str]) -> String {
-    let Some((program, arguments)) = command.split_first() else {
-        return String::new();
+/// One line of the table. `direct` and `floor` are what it is held against.
+fn line(phase: &Phase, kind: Kind, row: &Row, direct: Option<&Row>, floor: Option<&Row>) -> String {
+    let times = |of: Option<&Row>| {
+        of.filter(|of| of.cpu > 0.0)
+            .map_or(String::new(), |of| format!("{:.2}", row.cpu / of.cpu))
     };
-    let mut command = Command::new(program);
-    let Ok(output) = command
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-    else {
-        return String::new();
+    let added = direct.map(|direct| row.median - direct.median);
+    let (mut cache, mut goals) = (String::new(), String::new());
+    if kind.is_gateway() {
+        cache = format!("{:.1} % {}", row.expected * 100.0, phase.expect);
+        let judged = phase.goals.iter().map(|goal| judge(goal, row, added));
+        goals = judged.collect::<Vec<_>>().join("; ");
+    }
+    let columns = [
+        phase.name.to_owned(),
+        kind.name().to_owned(),
+        format!("{:.0}", row.rate),
+        format!("{:.0}", row.median),
+        added.map_or(String::new(), |added| format!("{added:.0}")),
+        format!("{:.0}", row.p99),
+        format!("{:.0}", row.worst),
+        format!("{:.2} %", row.stalls * 100.0),
+        format!("{:.1} ({:.1}–{:.1})", row.cpu, row.cpu_least, row.cpu_most),
+        times(direct),
+        times(floor),
+        row.errors.to_string(),
+        cache,
+        format!("{:.1} %", row.upstream * 100.0),
+        goals,
+    ];
+    format!("| {} |\n", columns.join(" | "))
+}
+
+/// A goal of a phase and whether the gateway's figures keep it.
+fn judge(goal: &Goal, row: &Row, added: Option<f64>) -> String {
+    let (what, met) = match *goal {
+        Goal::Cpu(most) => (format!("CPU ≤ {most} µs"), row.cpu <= most),
+        Goal::Median(most) => (format!("p50 ≤ {most} µs"), row.median <= most),
+        Goal::Added(most) => (
+            format!("added ≤ {most} µs"),
+            added.is_some_and(|added| added <= most),
+        ),
+        Goal::NoStalls => ("no stalls".to_owned(), row.stalls <= STALLS_ALLOWED),
     };
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    format!("{what}: {}", if met { "met" } else { "**missed**" })
 }

@@ -124,7 +124,15 @@ pub(crate) async fn start_all(
             notes.push("the semantic phases were left out: there is no model in models/".into());
             continue;
         }
-        targets.push(gateway(refrain, kind, upstream, model).await?);
+        let (process, folder) = gateway(refrain, kind, upstream, model).await?;
+        // Memory counts as idle when the first answers are through: a model may be loaded late.
+        for (phase, body) in phases.iter().filter_map(|p| Some((p, p.prime()?))) {
+            if phase.on.includes(kind) {
+                driver::exchange_once(process.addr(), body, phase.stream).await?;
+            }
+        }
+        sleep(Duration::from_secs(1)).await;
+        targets.push(Target::new(kind, process, Some(folder))?);
     }
     Ok((targets, notes))
 }
@@ -149,7 +157,7 @@ async fn gateway(
     kind: Kind,
     upstream: SocketAddr,
     model: Option<(PathBuf, PathBuf)>,
-) -> Result<Target> {
+) -> Result<(Process, TempDir)> {
     let folder = tempfile::tempdir()?;
     let (config, log) = (
         folder.path().join("providers.toml"),
@@ -181,7 +189,7 @@ async fn gateway(
         let tail = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
         return Err(format!("{} {why}; it said:\n{tail}", binary.display()).into());
     }
-    Target::new(kind, process, Some(folder))
+    Ok((process, folder))
 }
 
 async fn ready(process: &mut Process, path: &str) -> Result<()> {

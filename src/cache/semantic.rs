@@ -1,0 +1,120 @@
+//! The semantic tier: partitions of vectors, by the identity of everything but the question.
+//!
+//! It finds neighbours and says how near they are; whether one answers is `policy::admit`'s to say.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::partition::{Neighbour, Vectors};
+use crate::{
+    embed::Embedding,
+    policy::{
+        identity::{Fingerprint, Partition},
+        veto::Wording,
+    },
+};
+
+/// All partitions.
+#[derive(Debug, Default)]
+pub struct Semantic {
+    partitions: RwLock<HashMap<Partition, Arc<Vectors>>>,
+}
+
+impl Semantic {
+    /// Whether there is anything to compare with; an embedding for nothing can be saved.
+    #[must_use]
+    pub fn has(&self, partition: Partition) -> bool {
+        self.get(partition)
+            .is_some_and(|vectors| !vectors.is_empty())
+    }
+
+    /// The `most` nearest of a partition, nearest first.
+    #[must_use]
+    pub fn search(&self, partition: Partition, query: &Embedding, most: usize) -> Vec<Neighbour> {
+        self.get(partition)
+            .map_or_else(Vec::new, |vectors| vectors.search(query.as_slice(), most))
+    }
+
+    /// Adds a question. Gives its partition back if that wants building.
+    pub fn insert(
+        &self,
+        partition: Partition,
+        fingerprint: Fingerprint,
+        embedding: &Embedding,
+        wording: Arc<Wording>,
+        graph_above: usize,
+    ) -> Option<Arc<Vectors>> {
+        let vectors = match self.get(partition) {
+            Some(vectors) => vectors,
+            None => {
+                let mut all = self
+                    .partitions
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(all.entry(partition).or_default())
+            }
+        };
+        vectors.insert(fingerprint, embedding.as_slice(), wording);
+        vectors.wants_building(graph_above).then_some(vectors)
+    }
+
+    /// Takes a question out.
+    pub fn remove(&self, partition: Partition, fingerprint: Fingerprint) {
+        let Some(vectors) = self.get(partition) else {
+            return;
+        };
+        vectors.remove(fingerprint);
+        if vectors.is_empty() {
+            let mut all = self
+                .partitions
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            // Somebody may have added to it meanwhile, or be about to.
+            if all
+                .get(&partition)
+                .is_some_and(|v| v.is_empty() && Arc::strong_count(v) <= 2)
+            {
+                all.remove(&partition);
+            }
+        }
+    }
+
+    /// How many partitions and vectors there are, and how many partitions have a graph.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let all = self
+            .partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut size = Size {
+            partitions: all.len(),
+            ..Size::default()
+        };
+        for vectors in all.values() {
+            size.vectors += vectors.len();
+            size.graphs += usize::from(vectors.has_graph());
+        }
+        size
+    }
+
+    fn get(&self, partition: Partition) -> Option<Arc<Vectors>> {
+        let all = self
+            .partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.get(&partition).map(Arc::clone)
+    }
+}
+
+/// The size of the semantic tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Partitions.
+    pub partitions: usize,
+    /// Live vectors.
+    pub vectors: usize,
+    /// Partitions with a graph.
+    pub graphs: usize,
+}

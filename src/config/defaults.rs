@@ -1,0 +1,73 @@
+//! Every default, once. `providers.toml` writes them out, and a test compares the two.
+//!
+//! It holds numbers and names, no rules. Invariant: each value passes the check of its own setting.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{
+    provider::{ProviderKind, Timeouts},
+    quantity::ByteSize,
+};
+
+/// Loopback, so that a first start exposes nothing.
+pub(crate) const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+pub(crate) const MAX_BODY: ByteSize = ByteSize::mib(10);
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const MAX_CONNECTIONS: usize = 10_000;
+pub(crate) const COMPRESS_ABOVE: ByteSize = ByteSize::kib(16);
+
+pub(crate) const ADMIN_KEY_ENV: &str = "REFRAIN_ADMIN_KEY";
+
+pub(crate) const EMBEDDING_MODEL: &str = "models/all-MiniLM-L6-v2";
+pub(crate) const EMBEDDING_RUNTIME: &str = "models/onnxruntime/libonnxruntime.so";
+pub(crate) const EMBEDDING_QUEUE: usize = 64;
+pub(crate) const EMBEDDING_DEADLINE: Duration = Duration::from_millis(250);
+
+pub(crate) const THRESHOLD: f64 = 0.90;
+pub(crate) const TTL: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const VOLATILE_TTL: Duration = Duration::from_secs(60);
+pub(crate) const MAX_BYTES: ByteSize = ByteSize::mib(512);
+pub(crate) const MAX_ENTRY_BYTES: ByteSize = ByteSize::mib(1);
+pub(crate) const INDEX_ABOVE: usize = 4096;
+
+pub(crate) const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(3),
+    first_token: Duration::from_secs(60),
+    idle: Duration::from_secs(30),
+    total: Duration::from_secs(10 * 60),
+};
+
+pub(crate) const RETRY_BASE: Duration = Duration::from_millis(250);
+pub(crate) const RETRY_CAP: Duration = Duration::from_secs(5);
+pub(crate) const BREAKER_WINDOW: Duration = Duration::from_secs(30);
+pub(crate) const BREAKER_OPEN_FOR: Duration = Duration::from_secs(15);
+
+/// The address of a provider of this kind; `demo` has none.
+pub(crate) const fn base_url(kind: ProviderKind) -> Option<&'static str> {
+    match kind {
+        ProviderKind::OpenAi => Some("https://api.openai.com/v1"),
+        ProviderKind::Gemini => Some("https://generativelanguage.googleapis.com/v1beta"),
+        ProviderKind::Anthropic => Some("https://api.anthropic.com/v1"),
+        ProviderKind::Ollama => Some("http://127.0.0.1:11434"),
+        ProviderKind::Demo => None,
+    }
+}
+
+/// The variable with the key for [`base_url`]. It is not looked at for another address: a key must
+/// not go to a server it was not meant for.
+pub(crate) const fn api_key_env(kind: ProviderKind) -> Option<&'static str> {
+    match kind {
+        ProviderKind::OpenAi => Some("OPENAI_API_KEY"),
+        ProviderKind::Gemini => Some("GEMINI_API_KEY"),
+        ProviderKind::Anthropic => Some("ANTHROPIC_API_KEY"),
+        ProviderKind::Ollama | ProviderKind::Demo => None,
+    }
+}
+
+/// Whether the models of such a provider are listed at start. Ollama's are whatever its owner
+/// pulled, so no file can name them.
+pub(crate) const fn discover(kind: ProviderKind) -> bool {
+    matches!(kind, ProviderKind::Ollama)
+}

@@ -1,0 +1,57 @@
+//! The file as written: sections with their values checked one by one.
+//!
+//! It looks at one value, or at the values of one table, at a time. What concerns two tables or the
+//! environment (names that refer to each other, keys, activation) is `resolve`'s. Invariant: an
+//! entry that lacks something it must have has been noted as a problem.
+
+mod clients;
+mod models;
+mod providers;
+mod settings;
+mod values;
+
+use toml::de::DeTable;
+
+pub(crate) use self::{
+    clients::{ClientEntry, KeySource},
+    models::{ModelEntry, TaskEntry},
+    providers::ProviderEntry,
+    settings::{AdminEntry, ServerEntry},
+};
+use super::{
+    reader::{Reader, read_root},
+    settings::{Cache, Embedding},
+};
+
+/// What a setting that is understood but has no effect yet is told.
+const NOT_IN_FORCE: &str = "checked, but not yet in force in this version";
+
+/// All sections of a file.
+#[derive(Debug)]
+pub(crate) struct File<'t> {
+    pub(crate) server: ServerEntry<'t>,
+    pub(crate) admin: AdminEntry<'t>,
+    /// With paths as written.
+    pub(crate) embedding: Embedding,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) clients: Vec<ClientEntry<'t>>,
+    pub(crate) providers: Vec<ProviderEntry<'t>>,
+    pub(crate) models: Vec<ModelEntry<'t>>,
+    pub(crate) tasks: Vec<TaskEntry<'t>>,
+}
+
+/// Reads every section of a parsed file.
+pub(crate) fn read<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>) -> File<'t> {
+    let file = read_root(reader, root, |root| File {
+        server: root.section("server", settings::server),
+        admin: root.section("admin", settings::admin),
+        embedding: root.section("embedding", settings::embedding),
+        cache: root.section("cache", settings::cache),
+        clients: root.entries("clients", clients::client),
+        providers: root.entries("providers", providers::provider),
+        models: root.entries("models", models::model),
+        tasks: root.entries("tasks", models::task),
+    });
+    reader.overrides.finish(&mut reader.findings);
+    file
+}

@@ -1,0 +1,102 @@
+//! The servers that models are asked of, ready for use.
+//!
+//! Plain data; `provider` (the module of that name) does the talking. Invariant: an active provider
+//! has everything a call needs; an inactive one says what it lacks.
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+
+use super::secret::Secret;
+use crate::ident::ProviderName;
+
+/// One `[[providers]]` entry.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its name, the part of a target before the slash; unique.
+    pub name: ProviderName,
+    /// The dialect it speaks.
+    pub kind: ProviderKind,
+    /// Where its OpenAI-compatible endpoints are, without a slash at the end: `/chat/completions`
+    /// is appended. `None` for [`ProviderKind::Demo`] and for no other.
+    pub chat_base: Option<String>,
+    /// The key, sent as a bearer token; `None` if the provider takes none, or is inactive.
+    pub api_key: Option<Secret>,
+    /// Headers added to each request; marked sensitive, so they are not printed.
+    pub headers: HeaderMap,
+    /// How long its answers may take.
+    pub timeout: Timeouts,
+    /// Whether its models are listed at start and offered by their own names. An
+    /// [`ProviderKind::Ollama`] that does not answer then counts as inactive.
+    pub discover: bool,
+    /// Whether it is used.
+    pub activation: Activation,
+}
+
+/// What a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProviderKind {
+    /// `OpenAI`, or any server with the same interface.
+    OpenAi,
+    /// Google Gemini.
+    Gemini,
+    /// Anthropic.
+    Anthropic,
+    /// Ollama.
+    Ollama,
+    /// Canned answers from inside the gateway.
+    Demo,
+}
+
+impl ProviderKind {
+    /// All kinds, by the name they have in the file.
+    pub(crate) const NAMES: [(&'static str, Self); 5] = [
+        ("openai", Self::OpenAi),
+        ("gemini", Self::Gemini),
+        ("anthropic", Self::Anthropic),
+        ("ollama", Self::Ollama),
+        ("demo", Self::Demo),
+    ];
+
+    /// The kind as it is written in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Gemini => "gemini",
+            Self::Anthropic => "anthropic",
+            Self::Ollama => "ollama",
+            Self::Demo => "demo",
+        }
+    }
+}
+
+/// How long one attempt at a provider may take. None is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To open a connection.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer's content.
+    pub first_token: Duration,
+    /// Between two chunks of a stream.
+    pub idle: Duration,
+    /// For all of it.
+    pub total: Duration,
+}
+
+/// Whether a provider is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// It is.
+    Active,
+    /// It is not, for this reason (for people; names variables, never values).
+    Inactive(String),
+}
+
+impl Activation {
+    /// Whether the provider is used.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Active)
+    }
+}

@@ -1,0 +1,375 @@
+//! Reads tables of the file key by key, and notes everything that is wrong on the way.
+//!
+//! It knows TOML, types and ranges, but no setting. Reading never stops: a wrong value is noted and
+//! yields `None` (or the default), so that one run shows every problem. Invariant: when a
+//! [`Section`] is done, each of its keys was either asked for or noted as unknown.
+
+mod field;
+mod unknown;
+
+use std::ops::{RangeBounds, RangeInclusive};
+
+use toml::de::{DeTable, DeValue};
+
+pub(crate) use self::field::out_of_range;
+use self::field::{Field, NotOne, Raw};
+use super::{
+    overrides::Overrides,
+    problem::{At, Findings, Origin, quoted, shown},
+    suggest,
+};
+
+/// What all sections share while a configuration is read.
+#[derive(Debug)]
+pub(crate) struct Reader<'t> {
+    pub(crate) findings: Findings<'t>,
+    pub(crate) overrides: Overrides<'t>,
+}
+
+/// One table that is being read.
+#[derive(Debug)]
+pub(crate) struct Section<'r, 't> {
+    pub(crate) reader: &'r mut Reader<'t>,
+    /// The path for messages, `cache` or `providers.timeout`; empty for the file itself.
+    path: String,
+    /// The table's header.
+    pub(crate) origin: Origin<'t>,
+    table: Option<&'t DeTable<'t>>,
+    known: Vec<&'static str>,
+}
+
+/// Reads a whole file.
+pub(crate) fn read_root<'t, T>(
+    reader: &mut Reader<'t>,
+    table: &'t DeTable<'t>,
+    read: impl FnOnce(&mut Section<'_, 't>) -> T,
+) -> T {
+    Section::read(reader, String::new(), Origin::Offset(0), Some(table), read)
+}
+
+impl<'t> Section<'_, 't> {
+    fn read<T>(
+        reader: &mut Reader<'t>,
+        path: String,
+        origin: Origin<'t>,
+        table: Option<&'t DeTable<'t>>,
+        read: impl FnOnce(&mut Section<'_, 't>) -> T,
+    ) -> T {
+        let mut section = Section {
+            reader,
+            path,
+            origin,
+            table,
+            known: Vec::new(),
+        };
+        let value = read(&mut section);
+        section.finish();
+        value
+    }
+
+    /// The path of one of the section's keys, for messages.
+    pub(crate) fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    /// Notes that `key` is not there although it has to be; says nothing if it is there but wrong.
+    pub(crate) fn require(&mut self, key: &str, example: &str) {
+        if self.table.is_none_or(|table| !table.contains_key(key)) {
+            let message = format!("missing; write for example `{key} = {example}`");
+            let path = self.path_of(key);
+            self.reader.findings.problem(self.origin, path, message);
+        }
+    }
+
+    /// Where `key` is written in the file, whatever its value.
+    pub(crate) fn written(&self, key: &str) -> Option<Origin<'t>> {
+        let (key, _) = self.table?.get_key_value(key)?;
+        Some(Origin::Offset(key.span().start))
+    }
+
+    /// Whether `key` is written as `[]`.
+    pub(crate) fn is_empty_list(&self, key: &str) -> bool {
+        let list = self
+            .table
+            .and_then(|table| table.get(key)?.get_ref().as_array());
+        list.is_some_and(|list| list.is_empty())
+    }
+
+    /// Text.
+    pub(crate) fn text(&mut self, key: &'static str, expected: &str) -> Option<At<'t, &'t str>> {
+        self.parsed(key, expected, Ok)
+    }
+
+    /// Text that `parse` makes sense of; its error says what is wrong.
+    pub(crate) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&'t str) -> Result<T, String>,
+    ) -> Option<At<'t, T>> {
+        let field = self.field(key)?;
+        let value = match field.text() {
+            Some(text) => parse(text),
+            None => Err(field.mismatch(expected)),
+        };
+        self.judged(field, value)
+    }
+
+    /// Text that may be a secret by mistake: never repeated, neither here nor by `parse`.
+    pub(crate) fn hidden<T>(
+        &mut self,
+        key: &'static str,
+        rule: &str,
+        parse: impl FnOnce(&'t str) -> Option<T>,
+    ) -> Option<At<'t, T>> {
+        let field = self.field(key)?;
+        let value = field.text().and_then(parse).ok_or_else(|| rule.to_owned());
+        self.judged(field, value)
+    }
+
+    /// One of a few words.
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Option<At<'t, T>> {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        self.parsed(key, &format!("one of {}", names.join(", ")), |text| {
+            let chosen = choices.iter().find(|(name, _)| *name == text);
+            chosen.map(|(_, value)| *value).ok_or_else(|| {
+                format!(
+                    "unknown value {}{}",
+                    quoted(text),
+                    suggest::hint(text, &names)
+                )
+            })
+        })
+    }
+
+    /// A whole number within `range`.
+    pub(crate) fn integer(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<At<'t, u64>> {
+        let field = self.field(key)?;
+        let value = match field.integer() {
+            Ok(Some(number)) if range.contains(&number) => Ok(number),
+            Ok(_) => Err(out_of_range(&range, &field.found())),
+            Err(NotOne) => Err(field.mismatch("a whole number")),
+        };
+        self.judged(field, value)
+    }
+
+    /// A number within `range`.
+    pub(crate) fn number(
+        &mut self,
+        key: &'static str,
+        range: &(impl RangeBounds<f64> + Clone),
+    ) -> Option<At<'t, f64>> {
+        let field = self.field(key)?;
+        let value = match field.number() {
+            Some(number) if number.is_finite() && range.contains(&number) => Ok(number),
+            Some(_) => Err(out_of_range(range, &field.found())),
+            None => Err(field.mismatch("a number")),
+        };
+        self.judged(field, value)
+    }
+
+    /// `true` or `false`; also `"on"` or `"off"`.
+    pub(crate) fn switch(&mut self, key: &'static str) -> Option<At<'t, bool>> {
+        let field = self.field(key)?;
+        let value = match (field.raw, field.text()) {
+            (Raw::Toml(DeValue::Boolean(value)), _) => Ok(*value),
+            (_, Some("on")) | (Raw::Variable("true"), _) => Ok(true),
+            (_, Some("off")) | (Raw::Variable("false"), _) => Ok(false),
+            _ => Err(field.mismatch("true or false")),
+        };
+        self.judged(field, value)
+    }
+
+    /// A list of texts that `parse` makes sense of. Wrong elements are noted and left out; none is
+    /// repeated here, because it may be a prompt, or a secret in the wrong place.
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        mut parse: impl FnMut(&'t str) -> Result<T, String>,
+    ) -> Option<At<'t, Vec<At<'t, T>>>> {
+        let field = self.field(key)?;
+        let Raw::Toml(DeValue::Array(elements)) = field.raw else {
+            return self.judged(field, Err(format!("expected a list of {expected}")));
+        };
+        let mut list = Vec::new();
+        for element in elements {
+            let field = Field {
+                path: field.path.clone(),
+                origin: Origin::Offset(element.span().start),
+                raw: Raw::Toml(element.get_ref()),
+            };
+            let value = match field.text() {
+                Some(text) => parse(text),
+                None => Err(format!("expected a list of {expected}")),
+            };
+            list.extend(self.judged(field, value));
+        }
+        self.judged(field, Ok(list))
+    }
+
+    /// The keys of a table with their texts, whatever the keys are called. The texts are never
+    /// repeated.
+    pub(crate) fn pairs(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+    ) -> Vec<(&'t str, At<'t, &'t str>)> {
+        let Some(field) = self.field(key) else {
+            return Vec::new();
+        };
+        let Raw::Toml(DeValue::Table(table)) = field.raw else {
+            let message = format!("expected {expected}");
+            self.reader
+                .findings
+                .problem(field.origin, field.path, message);
+            return Vec::new();
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in table {
+            let origin = Origin::Offset(value.span().start);
+            if let Some(value) = value.get_ref().as_str() {
+                pairs.push((name.get_ref().as_ref(), At { value, origin }));
+            } else {
+                let path = format!("{}.{}", field.path, shown(name.get_ref()));
+                self.reader
+                    .findings
+                    .problem(origin, path, "expected text in quotes");
+            }
+        }
+        pairs
+    }
+
+    /// A table below this one, if there is one.
+    pub(crate) fn table<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        read: impl FnOnce(&mut Section<'_, 't>) -> T,
+    ) -> Option<At<'t, T>> {
+        let field = self.field(key)?;
+        let Raw::Toml(DeValue::Table(table)) = field.raw else {
+            let message = field.mismatch(&format!("a table, for example `{key} = {example}`"));
+            return self.judged(field, Err(message));
+        };
+        let Field { path, origin, .. } = field;
+        let value = Section::read(self.reader, path, origin, Some(table), read);
+        Some(At { value, origin })
+    }
+
+    /// A `[section]` of the file, read also if it is not there (the environment may set its keys).
+    pub(crate) fn section<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'_, 't>) -> T,
+    ) -> T {
+        let field = self.field(key);
+        let origin = field
+            .as_ref()
+            .map_or(Origin::Offset(0), |field| field.origin);
+        let table = match field.as_ref().map(|field| field.raw) {
+            Some(Raw::Toml(DeValue::Table(table))) => Some(table),
+            Some(_) => {
+                let message = format!("expected a section `[{key}]`, with one bracket");
+                self.reader.findings.problem(origin, key, message);
+                None
+            }
+            None => None,
+        };
+        Section::read(self.reader, key.to_owned(), origin, table, read)
+    }
+
+    /// The `[[entries]]` of the file.
+    pub(crate) fn entries<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Section<'_, 't>) -> T,
+    ) -> Vec<T> {
+        let Some(field) = self.field(key) else {
+            return Vec::new();
+        };
+        let message = format!("expected one or more `[[{key}]]`, with two brackets");
+        let Raw::Toml(DeValue::Array(elements)) = field.raw else {
+            self.reader.findings.problem(field.origin, key, message);
+            return Vec::new();
+        };
+        let mut entries = Vec::new();
+        for element in elements {
+            let origin = Origin::Offset(element.span().start);
+            if let DeValue::Table(table) = element.get_ref() {
+                let path = key.to_owned();
+                entries.push(Section::read(
+                    self.reader,
+                    path,
+                    origin,
+                    Some(table),
+                    &mut read,
+                ));
+            } else {
+                self.reader.findings.problem(origin, key, message.clone());
+            }
+        }
+        entries
+    }
+
+    fn field(&mut self, key: &'static str) -> Option<Field<'t>> {
+        self.known.push(key);
+        let path = self.path_of(key);
+        if let Some(set) = self.reader.overrides.take(&self.path, key) {
+            return Some(Field {
+                path,
+                origin: set.origin,
+                raw: Raw::Variable(set.value),
+            });
+        }
+        let value = self.table?.get(key)?;
+        Some(Field {
+            path,
+            origin: Origin::Offset(value.span().start),
+            raw: Raw::Toml(value.get_ref()),
+        })
+    }
+
+    fn judged<T>(&mut self, field: Field<'t>, value: Result<T, String>) -> Option<At<'t, T>> {
+        let Field { path, origin, .. } = field;
+        match value {
+            Ok(value) => Some(At { value, origin }),
+            Err(message) => {
+                self.reader.findings.problem(origin, path, message);
+                None
+            }
+        }
+    }
+
+    /// Notes the keys that nobody asked for.
+    fn finish(self) {
+        for (key, value) in self.table.into_iter().flatten() {
+            let name: &str = key.get_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let message = if self.path.is_empty() {
+                let section_of = self.reader.overrides.section_with(name);
+                unknown::at_top(name, value.get_ref(), section_of, &self.known)
+            } else {
+                unknown::in_section(name, &self.known)
+            };
+            let path = self.path_of(&shown(name));
+            let origin = Origin::Offset(key.span().start);
+            self.reader.findings.problem(origin, path, message);
+        }
+        self.reader.overrides.learn(&self.path, &self.known);
+    }
+}

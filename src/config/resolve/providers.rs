@@ -1,0 +1,130 @@
+//! Providers with their addresses and keys, and whether they are used.
+//!
+//! | key variables                     | one is set | result                                  |
+//! |-----------------------------------|------------|-----------------------------------------|
+//! | named                             | yes        | active, with the first key that is set  |
+//! | named                             | no         | inactive: "OPENAI_API_KEY is not set"   |
+//! | none, kind's own address and key  | yes / no   | as if the kind's variable were named    |
+//! | none, another address or kind     | -          | active, without a key                   |
+//!
+//! Invariant: a key goes to the address beside which its variable is named, and nowhere else.
+
+use std::collections::HashMap;
+
+use super::secrets::{Lookup, look_up};
+use crate::config::{
+    base_url::BaseUrl,
+    defaults,
+    file::ProviderEntry,
+    problem::{Findings, Origin},
+    provider::{Activation, Provider, ProviderKind},
+    secret::Secret,
+};
+
+const OLLAMA_HOST: &str = "OLLAMA_HOST";
+
+/// `None` only if a problem was noted.
+pub(super) fn resolve(
+    entries: Vec<ProviderEntry<'_>>,
+    env: &dyn Fn(&str) -> Option<String>,
+    findings: &mut Findings<'_>,
+) -> Option<Vec<Provider>> {
+    let mut names = HashMap::new();
+    let providers: Vec<Option<Provider>> = entries
+        .into_iter()
+        .map(|entry| {
+            if let Some(name) = entry.written_name
+                && let Some(first) = names.insert(name.value, name.origin)
+            {
+                let line = findings.line_of(first);
+                let message = format!("there are two providers of this name; see {line}");
+                findings.problem(name.origin, "providers.name", message);
+            }
+            provider(entry, env, findings)
+        })
+        .collect();
+    providers.into_iter().collect()
+}
+
+fn provider(
+    entry: ProviderEntry<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
+    findings: &mut Findings<'_>,
+) -> Option<Provider> {
+    let kind = entry.kind?;
+    let (api_key, activation) = key(&entry, kind, env, findings);
+    Some(Provider {
+        chat_base: chat_base(&entry, kind, env, findings)?,
+        name: entry.name?,
+        kind,
+        api_key,
+        headers: entry.headers,
+        timeout: entry.timeout,
+        discover: entry.discover.unwrap_or(defaults::discover(kind)),
+        activation,
+    })
+}
+
+fn key(
+    entry: &ProviderEntry<'_>,
+    kind: ProviderKind,
+    env: &dyn Fn(&str) -> Option<String>,
+    findings: &mut Findings<'_>,
+) -> (Option<Secret>, Activation) {
+    let mut variables: Vec<&str> = entry.key_variables.iter().map(|at| at.value).collect();
+    if variables.is_empty() && !entry.names_address {
+        variables.extend(defaults::api_key_env(kind));
+    }
+    if variables.is_empty() {
+        return (None, Activation::Active);
+    }
+    for variable in &variables {
+        match look_up(env, variable, "providers.api_key_env", findings) {
+            Lookup::Set(secret) => return (Some(secret), Activation::Active),
+            Lookup::Unusable => break,
+            Lookup::Unset => {}
+        }
+    }
+    let reason = match variables.as_slice() {
+        [one] => format!("{one} is not set"),
+        several => format!("none of {} is set", several.join(", ")),
+    };
+    (None, Activation::Inactive(reason))
+}
+
+/// The address below which the OpenAI-compatible endpoints are; `Some(None)` for a kind that has
+/// none.
+///
+/// Gemini: `/v1beta/openai`, Ollama: `/v1`, by their documentation of OpenAI compatibility. An
+/// address that was copied from there with this ending is left as it is.
+fn chat_base(
+    entry: &ProviderEntry<'_>,
+    kind: ProviderKind,
+    env: &dyn Fn(&str) -> Option<String>,
+    findings: &mut Findings<'_>,
+) -> Option<Option<String>> {
+    let Some(default) = defaults::base_url(kind) else {
+        return Some(None);
+    };
+    let ollama_host = || env(OLLAMA_HOST).filter(|text| !text.trim().is_empty());
+    let base = match (&entry.base_url, kind) {
+        (Some(base), _) => Ok(base.clone()),
+        (None, ProviderKind::Ollama) => match ollama_host() {
+            Some(text) => BaseUrl::parse_ollama_host(&text),
+            None => BaseUrl::parse(default),
+        },
+        (None, _) => BaseUrl::parse(default),
+    };
+    let base = base
+        .map_err(|message| {
+            findings.problem(Origin::Variable(OLLAMA_HOST), "providers.base_url", message);
+        })
+        .ok()?;
+    Some(Some(match kind {
+        ProviderKind::Gemini => base.ending_in("/openai"),
+        ProviderKind::Ollama => base.ending_in("/v1"),
+        ProviderKind::OpenAi | ProviderKind::Anthropic | ProviderKind::Demo => {
+            base.as_str().to_owned()
+        }
+    }))
+}

@@ -1,0 +1,73 @@
+//! The settings of the process itself: `[server]`, `[admin]`, `[embedding]`, `[cache]`.
+//!
+//! Plain data as used by the rest of the program; reading and checking happen in `file` and
+//! `resolve`. Invariant: every number is within the range its documentation names.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::{quantity::ByteSize, secret::Secret};
+use crate::units::Similarity;
+
+/// `[server]`: the listening side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The address to listen on; port 0 lets the system choose one.
+    pub listen: SocketAddr,
+    /// The largest request body that is read; more is refused with 413.
+    pub max_body: ByteSize,
+    /// How long requests in flight may go on after a signal to stop.
+    pub drain_timeout: Duration,
+    /// How long a client may take to send the head of a request.
+    pub header_timeout: Duration,
+    /// Connections held at the same time, 1 or more.
+    pub max_connections: usize,
+    /// JSON answers longer than this are compressed for clients that accept it.
+    pub compress_above: ByteSize,
+}
+
+/// `[admin]`: the admin page and its API.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The variable that the key is taken from, for messages.
+    pub key_env: String,
+    /// The key; `None` if its variable is unset or empty.
+    pub key: Option<Secret>,
+}
+
+/// `[embedding]`: the encoder of the semantic tier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embedding {
+    /// The model directory; a relative path in the file counts from the file's directory.
+    pub model: PathBuf,
+    /// The ONNX Runtime library, found like `model`.
+    pub runtime: PathBuf,
+    /// Encoder threads, 1 to 64; `None` leaves the number to the program.
+    pub threads: Option<usize>,
+    /// Texts that may wait for the encoder, 1 or more; one more is a miss.
+    pub queue: usize,
+    /// How long a lookup waits for its embedding before it is a miss.
+    pub deadline: Duration,
+}
+
+/// `[cache]`: what is kept, and when it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Whether anything is cached at all.
+    pub enabled: bool,
+    /// Whether paraphrases are served, beside identical requests.
+    pub semantic: bool,
+    /// The least cosine of a paraphrase, 0.5 to 1.
+    pub threshold: Similarity,
+    /// How long an answer is served.
+    pub ttl: Duration,
+    /// The same for prompts whose answer ages fast; at most `ttl`, zero for not at all.
+    pub volatile_ttl: Duration,
+    /// Memory for all entries together.
+    pub max_bytes: ByteSize,
+    /// The largest entry that is kept; at most `max_bytes`.
+    pub max_entry_bytes: ByteSize,
+    /// Entries of one partition above which an index replaces the flat scan, 64 or more.
+    pub index_above: usize,
+    /// Whether callers are told the similarity of a hit (an oracle about other prompts).
+    pub show_similarity: bool,
+}

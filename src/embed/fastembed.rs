@@ -1,0 +1,564 @@
+//! The encoder that runs in this process: a local ONNX model, computed by ONNX Runtime through
+//! `fastembed` on threads of its own.
+//!
+//! It reads one model directory as `make setup` leaves it and one runtime library; it downloads
+//! nothing and knows no model by name. How a text was chosen and what its vector is for is not its
+//! business.
+//!
+//! Invariant: an async worker never computes and never waits for a free encoder thread. A text
+//! enters the bounded queue at once or is refused at once, and is waited for at most the deadline.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{self, ErrorKind},
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use fastembed::{
+    InitOptionsUserDefined, Pooling, QuantizationMode, TextEmbedding, TokenizerFiles,
+    UserDefinedEmbeddingModel,
+};
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{Embed, EmbedError, Embedding, EncoderId};
+
+const MODEL: &str = "model.onnx";
+const MANIFEST: &str = "manifest.json";
+
+/// The longest text that is looked at, in bytes. The tokenizer reads all of a text before it cuts
+/// it to the model's window, so a text of megabytes would hold a thread for a window of 256 tokens
+/// that lies in its first kilobytes anyway.
+const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// How much of the machine an encoder may use, and for how long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EncoderOptions {
+    /// Threads, each with a model of its own in memory; each computes one text at a time.
+    pub threads: NonZeroUsize,
+    /// Texts that may wait for a thread; one more is [`EmbedError::Saturated`].
+    pub queue: NonZeroUsize,
+    /// The longest wait for a vector, time in the queue included.
+    pub deadline: Duration,
+}
+
+/// Why an encoder could not be loaded. Every message ends with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file that is needed is not there.
+    #[error("{} is missing; {REMEDY}", .0.display())]
+    Missing(PathBuf),
+    /// A file is there but cannot be read.
+    #[error("cannot read {}: {source}; {REMEDY}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The manifest does not describe a model that this encoder can run.
+    #[error("{} is not usable: {why}; {REMEDY}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file's sha256 is not the one in the manifest.
+    #[error("{} is damaged (its sha256 is not the manifest's); {REMEDY}", .0.display())]
+    Damaged(PathBuf),
+    /// The runtime library is there but cannot be loaded.
+    #[error("cannot load ONNX Runtime from {}: {why}; {REMEDY}", path.display())]
+    Runtime {
+        /// The library.
+        path: PathBuf,
+        /// What the loader said.
+        why: String,
+    },
+    /// The files are intact but do not make a working encoder.
+    #[error("the model in {} does not work: {why}; {REMEDY}", path.display())]
+    Model {
+        /// The model directory.
+        path: PathBuf,
+        /// What failed.
+        why: String,
+    },
+}
+
+const REMEDY: &str = "run `make setup`, or set `semantic = \"off\"` under [cache]";
+
+/// `manifest.json` of a model directory. Keys that only its maker needs are not listed.
+#[derive(Deserialize)]
+struct Manifest {
+    name: String,
+    dimension: usize,
+    max_length: usize,
+    pooling: ManifestPooling,
+    normalize: bool,
+    quantization: String,
+    /// File name to sha256 in lower-case hex.
+    files: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ManifestPooling {
+    Mean,
+    Cls,
+}
+
+/// The part of the runtime's manifest that is needed here.
+#[derive(Deserialize)]
+struct RuntimeManifest {
+    files: BTreeMap<String, String>,
+}
+
+/// An encoder on threads of this process.
+///
+/// Dropping it ends the threads; the drop waits for the texts they are at, some milliseconds each.
+pub struct LocalEncoder {
+    id: EncoderId,
+    deadline: Duration,
+    pool: Pool,
+}
+
+impl LocalEncoder {
+    /// Loads the model in `dir` once per thread, with the ONNX Runtime library at `runtime`.
+    ///
+    /// Blocks for the time of reading, hashing and one warm-up text per thread: a few hundred
+    /// milliseconds. A process has one ONNX Runtime, so when an encoder has been loaded before,
+    /// its library stays in use and this one is only verified.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the file that is missing, damaged or unfit, and says what to do.
+    pub fn load(dir: &Path, runtime: &Path, options: EncoderOptions) -> Result<Self, LoadError> {
+        let manifest: Manifest = read_manifest(&dir.join(MANIFEST))?;
+        let model = read_model(dir, &manifest)?;
+        load_runtime(runtime)?;
+
+        let unfit = |why: String| LoadError::Model {
+            path: dir.to_owned(),
+            why,
+        };
+        let engines = std::iter::repeat_n(model, options.threads.get())
+            .map(|model| {
+                let mut engine = Engine::new(model, manifest.max_length).map_err(unfit)?;
+                // The first run allocates and is slow; it also shows whether the model works.
+                let found = engine.run("warm-up").map_err(unfit)?.len();
+                if found == manifest.dimension {
+                    Ok(engine)
+                } else {
+                    let promised = manifest.dimension;
+                    Err(unfit(format!(
+                        "its vectors have {found} numbers, the manifest says {promised}"
+                    )))
+                }
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let id = encoder_id(&manifest);
+        let work = engines
+            .into_iter()
+            .map(|mut engine| move |text: &str| engine.run(text));
+        let pool = Pool::start(work, options.queue)
+            .map_err(|error| unfit(format!("no thread for it: {error}")))?;
+        tracing::info!(encoder = %id, threads = options.threads, "embedding model loaded");
+        Ok(Self {
+            id,
+            deadline: options.deadline,
+            pool,
+        })
+    }
+}
+
+impl fmt::Debug for LocalEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalEncoder")
+            .field("id", &self.id)
+            .field("deadline", &self.deadline)
+            .field("threads", &self.pool.threads.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Embed for LocalEncoder {
+    fn encoder(&self) -> EncoderId {
+        self.id.clone()
+    }
+
+    fn embed(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>> {
+        let text = text[..text.floor_char_boundary(MAX_TEXT_BYTES)].to_owned();
+        Box::pin(async move {
+            let answer = self.pool.submit(text)?;
+            // A timeout drops the receiving end, by which a worker knows to skip the text.
+            match timeout(self.deadline, answer).await {
+                Ok(Ok(vector)) => Embedding::new(self.id.clone(), vector?),
+                Ok(Err(_)) => Err(EmbedError::Failed("the encoder thread is gone".into())),
+                Err(_) => Err(EmbedError::Deadline),
+            }
+        })
+    }
+}
+
+/// The id changes with everything that may change a vector; the weights are named by their hash.
+fn encoder_id(manifest: &Manifest) -> EncoderId {
+    let hash = manifest.files.get(MODEL).map_or("", String::as_str);
+    let short = hash.get(..12).unwrap_or(hash);
+    let Manifest {
+        name,
+        quantization,
+        max_length,
+        ..
+    } = manifest;
+    EncoderId::new(&format!("{name}/{quantization}/{max_length}@{short}"))
+}
+
+// --- files ---------------------------------------------------------------------------------------
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    fs::read(path).map_err(|source| {
+        let path = path.to_owned();
+        if source.kind() == ErrorKind::NotFound {
+            LoadError::Missing(path)
+        } else {
+            LoadError::Unreadable { path, source }
+        }
+    })
+}
+
+fn read_manifest<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, LoadError> {
+    serde_json::from_slice(&read(path)?).map_err(|error| LoadError::Manifest {
+        path: path.to_owned(),
+        why: error.to_string(),
+    })
+}
+
+/// A file of the model directory, exactly as the manifest vouches for it.
+fn read_verified(dir: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>, LoadError> {
+    let path = dir.join(name);
+    let expected = manifest
+        .files
+        .get(name)
+        .ok_or_else(|| LoadError::Manifest {
+            path: dir.join(MANIFEST),
+            why: format!("it does not list {name}"),
+        })?;
+    let bytes = read(&path)?;
+    if has_hash(&bytes, expected) {
+        Ok(bytes)
+    } else {
+        Err(LoadError::Damaged(path))
+    }
+}
+
+fn has_hash(bytes: &[u8], hex: &str) -> bool {
+    format!("{:x}", Sha256::digest(bytes)) == hex
+}
+
+fn read_model(dir: &Path, manifest: &Manifest) -> Result<UserDefinedEmbeddingModel, LoadError> {
+    if !manifest.normalize {
+        return Err(LoadError::Manifest {
+            path: dir.join(MANIFEST),
+            why: "it asks for vectors that are not normalised".into(),
+        });
+    }
+    let read = |name| read_verified(dir, name, manifest);
+    let tokenizer = TokenizerFiles {
+        tokenizer_file: read("tokenizer.json")?,
+        config_file: read("config.json")?,
+        special_tokens_map_file: read("special_tokens_map.json")?,
+        tokenizer_config_file: read("tokenizer_config.json")?,
+    };
+    let pooling = match manifest.pooling {
+        ManifestPooling::Mean => Pooling::Mean,
+        ManifestPooling::Cls => Pooling::Cls,
+    };
+    Ok(UserDefinedEmbeddingModel::new(read(MODEL)?, tokenizer)
+        .with_pooling(pooling)
+        // Makes fastembed refuse batches. Dynamic quantisation would let the texts of a batch
+        // change one another's vectors; here a batch is one text in any case.
+        .with_quantization(QuantizationMode::Dynamic))
+}
+
+/// Loads the ONNX Runtime library into the process, unless one is loaded already.
+fn load_runtime(path: &Path) -> Result<(), LoadError> {
+    let unusable = |why: String| LoadError::Runtime {
+        path: path.to_owned(),
+        why,
+    };
+    // Absolute, because `ort` looks for a relative path beside the executable first.
+    let absolute = std::path::absolute(path).map_err(|error| unusable(error.to_string()))?;
+    if !absolute.is_file() {
+        return Err(LoadError::Missing(path.to_owned()));
+    }
+    // A library of the system has no manifest. One that `make setup` put there has, and is checked:
+    // the loader may crash the process over a truncated library instead of refusing it.
+    let manifest = absolute.with_file_name(MANIFEST);
+    if manifest.is_file() {
+        let manifest: RuntimeManifest = read_manifest(&manifest)?;
+        let name = absolute.file_name().and_then(|name| name.to_str());
+        if let Some(expected) = name.and_then(|name| manifest.files.get(name))
+            && !has_hash(&read(&absolute)?, expected)
+        {
+            return Err(LoadError::Damaged(path.to_owned()));
+        }
+    }
+    // The builder that this returns is not used: fastembed makes the process's one environment
+    // itself, with the library that is loaded now.
+    ort::init_from(&absolute)
+        .map(drop)
+        .map_err(|error| unusable(error.to_string()))
+}
+
+// --- computing -----------------------------------------------------------------------------------
+
+/// One loaded model.
+struct Engine(TextEmbedding);
+
+impl Engine {
+    fn new(model: UserDefinedEmbeddingModel, max_length: usize) -> Result<Self, String> {
+        let options = InitOptionsUserDefined::new()
+            .with_max_length(max_length)
+            // Short texts gain nothing from several cores, and threads that spin for work burn
+            // them: one thread per session, asleep when idle.
+            .with_intra_threads(1)
+            .with_session_config("session.intra_op.allow_spinning", "0")
+            .with_session_config("session.inter_op.allow_spinning", "0");
+        TextEmbedding::try_new_from_user_defined(model, options)
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+
+    fn run(&mut self, text: &str) -> Result<Vec<f32>, String> {
+        let mut vectors = self
+            .0
+            .embed([text], None)
+            .map_err(|error| error.to_string())?;
+        vectors.pop().ok_or_else(|| "no vector came back".into())
+    }
+}
+
+// --- threads -------------------------------------------------------------------------------------
+
+type Answer = Result<Vec<f32>, EmbedError>;
+
+struct Job {
+    text: String,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Threads and the one bounded queue that feeds them.
+struct Pool {
+    /// `None` only while dropping: closing the queue is what ends the threads.
+    jobs: Option<SyncSender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pool {
+    /// One thread per item of `work`.
+    fn start<W>(work: impl Iterator<Item = W>, queue: NonZeroUsize) -> io::Result<Self>
+    where
+        W: FnMut(&str) -> Result<Vec<f32>, String> + Send + 'static,
+    {
+        let (sender, receiver) = sync_channel(queue.get());
+        // A lock around the receiver makes it a queue with several readers; it is held while
+        // waiting for a text, never while computing.
+        let receiver = Arc::new(Mutex::new(receiver));
+        let mut pool = Self {
+            jobs: Some(sender),
+            threads: Vec::new(),
+        };
+        for (index, work) in work.enumerate() {
+            let receiver = Arc::clone(&receiver);
+            let thread = thread::Builder::new()
+                .name(format!("embed-{index}"))
+                .spawn(move || serve(&receiver, work))?;
+            pool.threads.push(thread);
+        }
+        Ok(pool)
+    }
+
+    /// Queues `text`. The receiving end gets the vector; dropping it withdraws the text.
+    fn submit(&self, text: String) -> Result<oneshot::Receiver<Answer>, EmbedError> {
+        let (answer, receiver) = oneshot::channel();
+        let gone = || EmbedError::Failed("the encoder threads are gone".into());
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        match jobs.try_send(Job { text, answer }) {
+            Ok(()) => Ok(receiver),
+            Err(TrySendError::Full(_)) => Err(EmbedError::Saturated),
+            Err(TrySendError::Disconnected(_)) => Err(gone()),
+        }
+    }
+}
+
+impl Drop for Pool {
+    /// Waits for the threads: one that is still inside ONNX Runtime when the process runs its exit
+    /// handlers can crash it. What is queued is skipped, since nobody can be waiting for it.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        for thread in self.threads.drain(..) {
+            // An error is a panic of the thread, which has been reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(jobs: &Mutex<Receiver<Job>>, mut work: impl FnMut(&str) -> Result<Vec<f32>, String>) {
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { text, answer }) = next else {
+            return;
+        };
+        if answer.is_closed() {
+            continue;
+        }
+        // The model keeps nothing between texts that half a run could spoil.
+        let vector = match catch_unwind(AssertUnwindSafe(|| work(&text))) {
+            Ok(vector) => vector.map_err(EmbedError::Failed),
+            Err(_) => {
+                tracing::warn!("the embedding model panicked over a text");
+                Err(EmbedError::Failed("the model panicked".into()))
+            }
+        };
+        // The client may have gone in the meantime.
+        let _ = answer.send(vector);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    };
+
+    use super::*;
+
+    const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
+    fn encoder<W>(work: W) -> LocalEncoder
+    where
+        W: FnMut(&str) -> Result<Vec<f32>, String> + Send + 'static,
+    {
+        LocalEncoder {
+            id: EncoderId::new("test"),
+            deadline: Duration::from_secs(60),
+            pool: Pool::start(std::iter::once(work), ONE).unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_becomes_a_unit_vector_of_this_encoder() {
+        let encoder = encoder(|_| Ok(vec![0.0, 2.0]));
+        let embedding = encoder.embed("hello").await.unwrap();
+        assert_eq!(embedding.as_slice(), [0.0, 1.0]);
+        assert_eq!(embedding.encoder(), encoder.encoder());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let (started, has_started) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        let encoder = encoder(move |_| {
+            started.send(()).unwrap();
+            gate.recv().unwrap();
+            Ok(vec![1.0])
+        });
+        let running = encoder.pool.submit("running".into()).unwrap();
+        has_started.recv().unwrap();
+        let waiting = encoder.pool.submit("waiting".into()).unwrap();
+        assert_eq!(encoder.embed("refused").await, Err(EmbedError::Saturated));
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        assert_eq!(running.await.unwrap(), Ok(vec![1.0]));
+        assert_eq!(waiting.await.unwrap(), Ok(vec![1.0]));
+    }
+
+    // The paused clock jumps to the deadline, since this runtime has nothing else to do.
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_withdraws_a_text_that_still_waits() {
+        let (started, has_started) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let encoder = encoder(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            started.send(()).unwrap();
+            gate.recv().unwrap();
+            Ok(vec![1.0])
+        });
+        let running = encoder.pool.submit("running".into()).unwrap();
+        has_started.recv().unwrap();
+        assert_eq!(encoder.embed("too late").await, Err(EmbedError::Deadline));
+        go.send(()).unwrap();
+        assert_eq!(running.await.unwrap(), Ok(vec![1.0]));
+        drop(encoder);
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn errors_and_panics_fail_one_text_only() {
+        let encoder = encoder(|text| match text {
+            "error" => Err("no".into()),
+            "panic" => panic!("as asked"),
+            "zero" => Ok(vec![0.0]),
+            _ => Ok(vec![1.0]),
+        });
+        let reason = async |text| encoder.embed(text).await.map_err(|error| error.reason());
+        assert_eq!(reason("error").await.unwrap_err(), "embed_failed");
+        assert_eq!(reason("panic").await.unwrap_err(), "embed_failed");
+        assert_eq!(reason("zero").await.unwrap_err(), "embed_failed");
+        assert!(reason("fine").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_long_text_is_cut_at_a_character() {
+        let encoder = encoder(|text| Ok(vec![1.0, text.len() as f32]));
+        let text = "a".to_owned() + &"ä".repeat(MAX_TEXT_BYTES);
+        let embedding = encoder.embed(&text).await.unwrap();
+        let [one, length] = *embedding.as_slice() else {
+            panic!("two numbers")
+        };
+        assert_eq!((length / one).round() as usize, MAX_TEXT_BYTES - 1);
+    }
+
+    #[test]
+    fn the_id_names_the_build_of_the_weights() {
+        let manifest: Manifest = serde_json::from_value(serde_json::json!({
+            "name": "m", "dimension": 3, "max_length": 256, "pooling": "mean", "normalize": true,
+            "quantization": "int8", "files": { MODEL: "0123456789abcdef" }, "recipe": "unknown",
+        }))
+        .unwrap();
+        assert_eq!(encoder_id(&manifest).as_str(), "m/int8/256@0123456789ab");
+    }
+
+    #[test]
+    fn an_empty_directory_names_the_missing_file_and_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = EncoderOptions {
+            threads: ONE,
+            queue: ONE,
+            deadline: Duration::ZERO,
+        };
+        let error = LocalEncoder::load(dir.path(), Path::new("nowhere"), options).unwrap_err();
+        let path = dir.path().join(MANIFEST);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{} is missing; run `make setup`, or set `semantic = \"off\"` under [cache]",
+                path.display()
+            )
+        );
+    }
+}

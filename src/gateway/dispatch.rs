@@ -1,0 +1,125 @@
+//! Asking the targets of a route, in order, until one answers.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderMap;
+
+use super::catalogue::Route;
+use crate::{
+    clock::Clock,
+    error::{UpstreamError, UpstreamErrorKind},
+    ident::{ModelId, ProviderName},
+    provider::{ChatCall, ChatReply},
+    telemetry::names,
+    units::{Price, Usd},
+    wire::{answer::Answer, chat::ChatRequest},
+};
+
+/// An answer and who gave it.
+#[derive(Debug, Clone)]
+pub(super) struct Dispatched<T> {
+    pub(super) reply: T,
+    pub(super) headers: HeaderMap,
+    pub(super) provider: ProviderName,
+    pub(super) model: ModelId,
+    pub(super) price: Option<Price>,
+    pub(super) attempts: u32,
+    /// How long all attempts took, until the head of the answer.
+    pub(super) waited: Duration,
+    /// Whether the model is the one that the route names first. Another model's answer is not kept
+    /// under this one's name.
+    pub(super) is_first_choice: bool,
+}
+
+impl<T> Dispatched<T> {
+    pub(super) fn with<U>(self, headers: HeaderMap, reply: U) -> Dispatched<U> {
+        Dispatched {
+            reply,
+            headers,
+            provider: self.provider,
+            model: self.model,
+            price: self.price,
+            attempts: self.attempts,
+            waited: self.waited,
+            is_first_choice: self.is_first_choice,
+        }
+    }
+
+    /// The reply, and everything else.
+    pub(super) fn split(self) -> (T, Dispatched<()>) {
+        let about = Dispatched {
+            reply: (),
+            headers: self.headers,
+            provider: self.provider,
+            model: self.model,
+            price: self.price,
+            attempts: self.attempts,
+            waited: self.waited,
+            is_first_choice: self.is_first_choice,
+        };
+        (self.reply, about)
+    }
+
+    pub(super) fn cost_of(&self, answer: &Answer) -> Option<Usd> {
+        let usage = answer.usage()?;
+        Some(self.price?.of(usage.input, usage.output))
+    }
+}
+
+/// Asks the targets of `route`, in order.
+///
+/// # Errors
+/// The last target's, or the first that says that the request itself is wrong.
+pub(super) async fn dispatch(
+    route: &Route,
+    request: &Arc<ChatRequest>,
+    clock: &Clock,
+) -> Result<Dispatched<ChatReply>, UpstreamError> {
+    let start = clock.now();
+    let mut last = None;
+    for (attempts, target) in (1..).zip(&route.targets) {
+        let call = ChatCall {
+            request: Arc::clone(request),
+            model: target.model.clone(),
+        };
+        let result = target.provider.chat(call).await;
+        let outcome = result
+            .as_ref()
+            .map_or_else(UpstreamError::outcome, |_| "ok");
+        let provider = target.provider.name();
+        let labels = [
+            ("provider", provider.to_string()),
+            ("outcome", outcome.to_owned()),
+        ];
+        metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels).increment(1);
+        match result {
+            Ok(reply) => {
+                let waited = clock.now().since(start);
+                metrics::histogram!(names::UPSTREAM_DURATION, "gen_ai_provider_name" => provider.to_string())
+                    .record(waited);
+                return Ok(Dispatched {
+                    reply,
+                    headers: HeaderMap::new(),
+                    provider: provider.clone(),
+                    model: target.model.clone(),
+                    price: route.price,
+                    attempts,
+                    waited,
+                    is_first_choice: route
+                        .targets
+                        .first()
+                        .is_some_and(|first| first.model == target.model),
+                });
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(provider = %provider, model = %target.model, %error, "attempt failed");
+                last = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| UpstreamError {
+        provider: route.name.clone(),
+        kind: UpstreamErrorKind::Connect("no target is configured".to_owned()),
+    }))
+}

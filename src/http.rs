@@ -1,0 +1,121 @@
+//! The side that clients see: routes, keys, headers, bodies and error shapes.
+//!
+//! It translates between HTTP and the gateway and decides nothing about either. Invariant: every
+//! error that leaves here is in OpenAI's shape, with a request id.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    http::HeaderName,
+    middleware,
+    routing::{get, post},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer, CompressionLevel,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
+};
+
+use crate::{
+    cache::store::Store,
+    clock::Clock,
+    config::KeyDigest,
+    gateway::{Gateway, catalogue::Catalogue},
+    telemetry::ledger::Ledger,
+};
+
+mod admin;
+pub mod auth;
+mod body;
+mod chat;
+mod error;
+mod headers;
+mod health;
+mod models;
+mod observe;
+pub mod server;
+
+/// The header that names a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the routes need.
+#[derive(Debug)]
+pub struct Api {
+    /// Answers chat requests.
+    pub gateway: Gateway,
+    /// Knows the models.
+    pub catalogue: Arc<Catalogue>,
+    /// Knows the keys.
+    pub auth: auth::Auth,
+    /// The admin's key, if there is one.
+    pub admin_key: Option<KeyDigest>,
+    /// What was billed and saved.
+    pub ledger: Arc<Ledger>,
+    /// What is kept.
+    pub store: Arc<Store>,
+    /// Renders `/metrics`.
+    pub metrics: Option<PrometheusHandle>,
+    /// The time.
+    pub clock: Clock,
+    /// The largest body that is read, in bytes.
+    pub max_body: u64,
+    /// JSON longer than this is compressed, in bytes.
+    pub compress_above: u64,
+    /// Whether callers see similarities.
+    pub show_similarity: bool,
+    /// Whether paraphrases are served.
+    pub semantic: bool,
+    /// Set when the gateway is stopping.
+    pub draining: AtomicBool,
+}
+
+impl Api {
+    /// Says to load balancers that this instance is going.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// All routes.
+pub fn router(api: Arc<Api>) -> Router {
+    let openai = Router::new()
+        .route("/chat/completions", post(chat::complete))
+        .route("/models", get(models::list))
+        .route("/models/{*id}", get(models::one));
+    let compress = SizeAbove::new(api.compress_above)
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::IMAGES);
+    Router::new()
+        .nest("/v1", openai.clone())
+        .merge(openai)
+        .route("/health", get(health::summary))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(admin::metrics))
+        .route("/admin", get(admin::page))
+        .route("/admin/script.js", get(admin::script))
+        .route("/admin/style.css", get(admin::style))
+        .route("/admin/api/stats", get(admin::stats))
+        .fallback(error::no_such_path)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        // Innermost, so that the answer to a panic is compressed, counted and named like any other.
+        .layer(CatchPanicLayer::custom(error::of_panic))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(compress),
+        )
+        // Outermost: every answer gets its id, every error its one log line.
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&api),
+            observe::observe,
+        ))
+        .with_state(api)
+}

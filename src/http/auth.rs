@@ -1,0 +1,90 @@
+//! Keys to callers.
+//!
+//! A key is looked up by its SHA-256, so that comparing takes the same time whatever is presented.
+//! Invariant: no two keys share a scope unless the configuration names a namespace for both.
+
+use std::collections::HashMap;
+
+use axum::http::{HeaderMap, header};
+
+use crate::{
+    config::{AllowedModels, Client, KeyDigest},
+    error::Error,
+    gateway::Caller,
+    policy::identity::{Scope, ScopeKind},
+};
+
+/// Who may use the gateway.
+#[derive(Debug)]
+pub struct Auth {
+    secret: [u8; 32],
+    callers: HashMap<KeyDigest, Caller>,
+}
+
+impl Auth {
+    /// The configured `clients`; if there are none, everybody may. `secret` is of this process alone.
+    #[must_use]
+    pub fn new(secret: [u8; 32], clients: &[Client]) -> Self {
+        let callers = clients.iter().map(|client| {
+            let own = Scope::new(&secret, ScopeKind::Key, client.key.as_bytes());
+            let scope = client.namespace.as_ref().map_or(own, |shared| {
+                Scope::new(&secret, ScopeKind::Shared, shared.as_str().as_bytes())
+            });
+            (
+                client.key.clone(),
+                Caller {
+                    scope,
+                    own,
+                    allowed: client.allowed_models.clone(),
+                },
+            )
+        });
+        Self {
+            secret,
+            callers: callers.collect(),
+        }
+    }
+
+    /// Who sent these headers.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] if keys are configured and this is none of them.
+    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        let key = presented(headers);
+        if self.callers.is_empty() {
+            let scope = match key {
+                Some(key) => Scope::new(&self.secret, ScopeKind::Key, key.as_bytes()),
+                None => Scope::new(&self.secret, ScopeKind::Anonymous, b""),
+            };
+            return Ok(Caller {
+                scope,
+                own: scope,
+                allowed: AllowedModels::All,
+            });
+        }
+        let key = key.ok_or(Error::Unauthorized(
+            "no API key was sent; send one as `Authorization: Bearer KEY`",
+        ))?;
+        let caller = self.callers.get(&KeyDigest::of(key)).cloned();
+        caller.ok_or(Error::Unauthorized(
+            "the API key that was sent is not known here",
+        ))
+    }
+}
+
+/// The key in the headers: a bearer token, or what Azure's and Anthropic's clients send instead.
+pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
+    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    bearer
+        .or_else(|| text("x-api-key"))
+        .or_else(|| text("api-key"))
+        .filter(|key| !key.is_empty())
+}

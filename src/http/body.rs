@@ -1,0 +1,36 @@
+//! Reading request bodies, no further than allowed.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::error::Error;
+
+/// The whole body, of at most `limit` bytes.
+///
+/// # Errors
+/// [`Error::TooLarge`], before reading anything where the length is announced; [`Error::BadRequest`]
+/// if the client stops in the middle.
+pub(super) async fn read(headers: &HeaderMap, body: Body, limit: u64) -> Result<Bytes, Error> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    if announced
+        .and_then(|length| length.parse::<u64>().ok())
+        .is_some_and(|length| length > limit)
+    {
+        return Err(Error::TooLarge { limit });
+    }
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::TooLarge { limit }),
+        Err(_) => Err(Error::bad_request(
+            None,
+            "the body ended before it was complete",
+        )),
+    }
+}

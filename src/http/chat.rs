@@ -1,0 +1,91 @@
+//! `POST /v1/chat/completions`.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, future, stream::BoxStream};
+
+use super::{Api, body, error, headers};
+use crate::{
+    error::{Error, UpstreamError},
+    gateway::{
+        Asked,
+        reply::{Refusal, Reply, ReplyBody},
+    },
+    wire::sse,
+};
+
+/// Answers a chat request.
+pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> Response {
+    match answer(&api, request).await {
+        Ok(reply) => respond(&api, reply),
+        Err(Refusal { error, facts }) => {
+            let mut response = error.into_response();
+            if let Some(facts) = facts {
+                headers::write(response.headers_mut(), &facts, &api);
+            }
+            response
+        }
+    }
+}
+
+async fn answer(api: &Api, request: Request) -> Result<Reply, Refusal> {
+    let received = api.clock.now();
+    let (head, request_body) = request.into_parts();
+    let caller = api.auth.caller(&head.headers)?;
+    let controls = headers::controls(&head.headers)
+        .map_err(|invalid| Error::bad_request(Some(invalid.name), invalid.message))?;
+    let body = body::read(&head.headers, request_body, api.max_body).await?;
+    api.gateway
+        .chat(Asked {
+            caller,
+            controls,
+            body,
+            received,
+        })
+        .await
+}
+
+fn respond(api: &Api, reply: Reply) -> Response {
+    const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    let (content_type, body) = match reply.body {
+        ReplyBody::Json(bytes) => (JSON, Body::from(bytes)),
+        ReplyBody::EventsWhole(bytes) => (EVENTS, Body::from(bytes)),
+        ReplyBody::Events(events) => (EVENTS, Body::from_stream(with_errors_as_events(events))),
+    };
+    let is_stream = content_type == EVENTS;
+    let mut response = (StatusCode::OK, body).into_response();
+    let out = response.headers_mut();
+    *out = reply.headers;
+    out.insert(header::CONTENT_TYPE, content_type);
+    if is_stream {
+        out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // Keeps proxies from holding the events back.
+        out.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+    headers::write(out, &reply.facts, api);
+    response
+}
+
+/// A stream that breaks ends in an event with the error, and without `[DONE]`.
+fn with_errors_as_events(
+    events: BoxStream<'static, Result<Bytes, UpstreamError>>,
+) -> impl futures_util::Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    events
+        .map(|item| {
+            Ok(item.unwrap_or_else(|error| {
+                tracing::warn!(provider = %error.provider, %error, "a stream broke");
+                let mut event = Vec::new();
+                sse::write_event(&mut event, &error::body(&Error::Exhausted(error)));
+                event.into()
+            }))
+        })
+        .filter(|item| future::ready(item.as_ref().is_ok_and(|bytes| !bytes.is_empty())))
+}

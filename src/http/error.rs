@@ -1,0 +1,223 @@
+//! Errors as clients see them: OpenAI's shape, one match, one place.
+//!
+//! What the gateway got wrong is told in a fixed sentence; the cause is for the log, which finds it in
+//! the extensions of the response.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    error::{Error, Fault, UpstreamError, UpstreamErrorKind},
+    wire::error_body::{ErrorBody, ErrorObject},
+};
+
+/// Longest message that is sent, in characters: a message may quote what a client or provider sent.
+const LONGEST_MESSAGE: usize = 1000;
+/// What to wait before a retry where nobody said.
+const PAUSE: Duration = Duration::from_secs(1);
+
+struct Shape {
+    status: StatusCode,
+    kind: &'static str,
+    code: Option<&'static str>,
+    retry_after: Option<Duration>,
+}
+
+fn shape(error: &Error) -> Shape {
+    const INVALID: &str = "invalid_request_error";
+    let of = |status, kind, code| Shape {
+        status,
+        kind,
+        code,
+        retry_after: None,
+    };
+    match error {
+        Error::BadRequest { .. } => of(StatusCode::BAD_REQUEST, INVALID, None),
+        Error::TooLarge { .. } => of(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            INVALID,
+            Some("request_too_large"),
+        ),
+        Error::Unauthorized(_) => of(StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key")),
+        Error::ModelNotAllowed(_) => of(StatusCode::FORBIDDEN, INVALID, Some("model_not_allowed")),
+        Error::UnknownModel { .. } => of(StatusCode::NOT_FOUND, INVALID, Some("model_not_found")),
+        Error::NotCached => of(StatusCode::GATEWAY_TIMEOUT, INVALID, Some("not_cached")),
+        Error::NoSuchPath(_) => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_url")),
+        Error::MethodNotAllowed(_) => of(
+            StatusCode::METHOD_NOT_ALLOWED,
+            INVALID,
+            Some("method_not_allowed"),
+        ),
+        Error::Exhausted(upstream) => upstream_shape(upstream),
+        Error::ShuttingDown => Shape {
+            retry_after: Some(PAUSE),
+            ..of(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "server_error",
+                Some("shutting_down"),
+            )
+        },
+        Error::Internal(_) => of(StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
+    }
+}
+
+fn upstream_shape(error: &UpstreamError) -> Shape {
+    let of = |status, code| Shape {
+        status,
+        kind: "server_error",
+        code: Some(code),
+        retry_after: error.retry_after(),
+    };
+    match &error.kind {
+        UpstreamErrorKind::Timeout(_) => of(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
+        UpstreamErrorKind::Status { status, .. } => match *status {
+            // Ours to mend: a client that is told 401 would throw its own, good key away.
+            401 | 403 | 407 => of(StatusCode::BAD_GATEWAY, "upstream_auth"),
+            429 => Shape {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                kind: "rate_limit_error",
+                code: Some("rate_limit_exceeded"),
+                retry_after: Some(error.retry_after().unwrap_or(PAUSE)),
+            },
+            503 | 529 => Shape {
+                retry_after: Some(error.retry_after().unwrap_or(PAUSE)),
+                ..of(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable")
+            },
+            408 | 504 => of(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
+            status @ 400..=499 => Shape {
+                kind: "invalid_request_error",
+                code: None,
+                ..of(
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+                    "",
+                )
+            },
+            _ => of(StatusCode::BAD_GATEWAY, "upstream_error"),
+        },
+        UpstreamErrorKind::Connect(_)
+        | UpstreamErrorKind::Decode(_)
+        | UpstreamErrorKind::Stream(_) => of(StatusCode::BAD_GATEWAY, "upstream_error"),
+    }
+}
+
+fn object(error: &Error, shape: &Shape) -> ErrorObject {
+    let mut object = ErrorObject {
+        message: error.to_string(),
+        kind: Some(shape.kind.to_owned()),
+        param: None,
+        code: shape.code.map(str::to_owned),
+    };
+    match error {
+        Error::BadRequest { param, .. } => object.param.clone_from(param),
+        Error::UnknownModel { .. } | Error::ModelNotAllowed(_) => {
+            object.param = Some("model".to_owned())
+        }
+        Error::Internal(_) => {
+            object.message =
+                "an internal error; the gateway's log has it under this request's id".to_owned();
+        }
+        // What is about the request goes through in the provider's own words and fields.
+        Error::Exhausted(UpstreamError {
+            kind: UpstreamErrorKind::Status {
+                body: Some(theirs), ..
+            },
+            ..
+        }) if error.fault() == Fault::Client => {
+            object.clone_from(theirs);
+            object.kind.get_or_insert_with(|| shape.kind.to_owned());
+        }
+        Error::TooLarge { .. }
+        | Error::Unauthorized(_)
+        | Error::NotCached
+        | Error::NoSuchPath(_)
+        | Error::MethodNotAllowed(_)
+        | Error::Exhausted(_)
+        | Error::ShuttingDown => {}
+    }
+    if object.message.len() > LONGEST_MESSAGE {
+        object.message = object
+            .message
+            .chars()
+            .take(LONGEST_MESSAGE)
+            .chain(['\u{2026}'])
+            .collect();
+    }
+    object
+}
+
+/// The body of an error, as JSON.
+pub(super) fn body(error: &Error) -> Vec<u8> {
+    let error = object(error, &shape(error));
+    serde_json::to_vec(&ErrorBody { error }).unwrap_or_default()
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        const ORIGIN: HeaderName = HeaderName::from_static("x-refrain-error-origin");
+        const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+        let shape = shape(&self);
+        let mut response = Response::new(Body::from(body(&self)));
+        *response.status_mut() = shape.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        let upstream = matches!(self, Self::Exhausted(_));
+        let origin = if upstream { "upstream" } else { "gateway" };
+        headers.insert(ORIGIN, HeaderValue::from_static(origin));
+        if let Some(wait) = shape.retry_after {
+            // Rounded up: a client that comes a moment too early is refused again.
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from(wait.as_millis().div_ceil(1000) as u64),
+            );
+        }
+        if matches!(self, Self::Unauthorized(_)) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self, Self::NotCached) {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        if matches!(self, Self::TooLarge { .. }) {
+            // The rest of the body is not read.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// The answer for paths that do not exist.
+pub(super) async fn no_such_path(request: Request) -> Error {
+    let path: String = request.uri().path().chars().take(200).collect();
+    Error::NoSuchPath(format!(
+        "there is no {} {path}; there are POST /v1/chat/completions, GET /v1/models, \
+         GET /v1/models/{{id}}, GET /health, GET /metrics, GET /admin",
+        request.method()
+    ))
+}
+
+/// The answer for methods that a path does not have.
+pub(super) async fn method_not_allowed(request: Request) -> Error {
+    let path: String = request.uri().path().chars().take(200).collect();
+    Error::MethodNotAllowed(format!("{path} does not answer {}", request.method()))
+}
+
+/// The answer to a request that made the gateway panic.
+pub(super) fn of_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("of unknown kind");
+    Error::Internal(format!("panic: {text}")).into_response()
+}
+
+#[cfg(test)]
+mod tests;

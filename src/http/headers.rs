@@ -1,0 +1,102 @@
+//! The headers that are read and written: cache controls in, facts about the answer out.
+//!
+//! `Cache-Status` is RFC 9211's, `Age` RFC 9111's; the rest has our own prefix.
+
+use std::fmt::Write as _;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::Api;
+use crate::{
+    gateway::reply::Facts,
+    telemetry::ledger::Way,
+    wire::controls::{Controls, InvalidControl},
+};
+
+/// What the headers say about the cache.
+///
+/// # Errors
+/// When one of ours holds a value out of range.
+pub(super) fn controls(headers: &HeaderMap) -> Result<Controls, InvalidControl> {
+    let mut controls = Controls::default();
+    for (name, value) in headers {
+        if Controls::is_control_header(name.as_str()) {
+            controls.apply_header(name.as_str(), value.to_str().unwrap_or("\u{fffd}"))?;
+        }
+    }
+    Ok(controls)
+}
+
+/// Writes how an answer came to be.
+pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
+    const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+    const CACHE: HeaderName = HeaderName::from_static("x-refrain-cache");
+    const REASON: HeaderName = HeaderName::from_static("x-refrain-cache-reason");
+    const SIMILARITY: HeaderName = HeaderName::from_static("x-refrain-cache-similarity");
+    const PROVIDER: HeaderName = HeaderName::from_static("x-refrain-provider");
+    const MODEL: HeaderName = HeaderName::from_static("x-refrain-model");
+    const ATTEMPTS: HeaderName = HeaderName::from_static("x-refrain-attempts");
+    const COST: HeaderName = HeaderName::from_static("x-refrain-cost-usd");
+    const SAVED: HeaderName = HeaderName::from_static("x-refrain-saved-usd");
+    const OVERHEAD: HeaderName = HeaderName::from_static("x-refrain-overhead-ms");
+
+    headers.insert(CACHE_STATUS, cache_status(facts));
+    headers.insert(CACHE, HeaderValue::from_static(facts.way.as_str()));
+    if let Some(reason) = facts.reason {
+        headers.insert(REASON, HeaderValue::from_static(reason));
+    }
+    if let Some(age) = facts.age {
+        headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
+    }
+    if let Some(similarity) = facts.similarity.filter(|_| api.show_similarity) {
+        insert_text(headers, SIMILARITY, &similarity.to_string());
+    }
+    if let Some(provider) = &facts.provider {
+        insert_text(headers, PROVIDER, provider.as_str());
+    }
+    if let Some(model) = &facts.model {
+        insert_text(headers, MODEL, model.as_str());
+    }
+    if facts.attempts > 0 {
+        headers.insert(ATTEMPTS, HeaderValue::from(facts.attempts));
+    }
+    if let Some(cost) = facts.cost {
+        insert_text(headers, COST, &cost.to_string());
+    }
+    if let Some(saved) = facts.saved {
+        insert_text(headers, SAVED, &saved.to_string());
+    }
+    let overhead = api
+        .clock
+        .now()
+        .since(facts.received)
+        .saturating_sub(facts.upstream);
+    let mut text = String::with_capacity(12);
+    let micros = overhead.as_micros();
+    if write!(text, "{}.{:03}", micros / 1000, micros % 1000).is_ok() {
+        insert_text(headers, OVERHEAD, &text);
+    }
+}
+
+fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+fn cache_status(facts: &Facts) -> HeaderValue {
+    let text = match facts.way {
+        Way::Exact => "refrain; hit; detail=exact",
+        Way::Semantic => "refrain; hit; detail=semantic",
+        Way::Coalesced => "refrain; fwd=miss; collapsed",
+        Way::Miss if facts.stored => "refrain; fwd=miss; stored",
+        Way::Miss => "refrain; fwd=miss",
+        Way::Bypass => {
+            let detail = facts.reason.unwrap_or("request");
+            let text = format!("refrain; fwd=bypass; detail={detail}");
+            return HeaderValue::try_from(text)
+                .unwrap_or(HeaderValue::from_static("refrain; fwd=bypass"));
+        }
+    };
+    HeaderValue::from_static(text)
+}

@@ -1,0 +1,41 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::HeaderMap,
+};
+
+use super::Api;
+use crate::{
+    error::Error,
+    wire::models::{ModelList, ModelObject},
+};
+
+/// The models that this caller may ask for.
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+) -> Result<Json<ModelList>, Error> {
+    let caller = api.auth.caller(&headers)?;
+    let models = api.catalogue.list().into_iter();
+    let models = models
+        .filter(|model| caller.allowed.allows(&model.id))
+        .collect();
+    Ok(Json(ModelList::new(models)))
+}
+
+/// One model; its name may hold slashes.
+pub(super) async fn one(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<ModelObject>, Error> {
+    let caller = api.auth.caller(&headers)?;
+    if !caller.allowed.allows(&id) {
+        return Err(Error::ModelNotAllowed(id));
+    }
+    Ok(Json(api.catalogue.describe(&id)?))
+}

@@ -1,0 +1,86 @@
+//! What happens around every request: an id, a count, and one log line where something went wrong.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+
+use super::{Api, REQUEST_ID};
+use crate::{
+    error::{Error, Fault},
+    telemetry::names,
+};
+
+/// Names, counts and logs one request.
+pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let start = api.clock.now();
+    let id = request_id(request.headers());
+    let route = route(request.uri().path());
+    let mut response = next.run(request).await;
+    let elapsed = api.clock.now().since(start);
+    let status = response.status().as_u16();
+    metrics::histogram!(names::HTTP_DURATION, "http_route" => route, "http_response_status_code" => status_class(status))
+        .record(elapsed);
+    if let Some(error) = response.extensions().get::<Arc<Error>>() {
+        log(&id, route, status, error);
+    } else {
+        let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
+        tracing::debug!(request_id = ?id, route, status, elapsed_ms, "answered");
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn log(id: &HeaderValue, route: &str, status: u16, error: &Error) {
+    match error.fault() {
+        Fault::Client => tracing::info!(request_id = ?id, route, status, %error, "refused"),
+        Fault::Upstream => tracing::warn!(request_id = ?id, route, status, %error, "not answered"),
+        Fault::Gateway => tracing::error!(request_id = ?id, route, status, %error, "failed"),
+    }
+}
+
+/// The client's own id, if it is one; else a fresh one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let theirs = headers.get(REQUEST_ID).filter(|value| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+    });
+    theirs.cloned().unwrap_or_else(|| {
+        let id = format!("req_{:032x}", fastrand::u128(..));
+        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("req_unknown"))
+    })
+}
+
+/// The route of a path, from a fixed list: paths are chosen by strangers, labels must not be.
+fn route(path: &str) -> &'static str {
+    match path.strip_prefix("/v1").unwrap_or(path) {
+        "/chat/completions" => "/v1/chat/completions",
+        "/models" => "/v1/models",
+        path if path.starts_with("/models/") => "/v1/models/{id}",
+        path if path.starts_with("/health") => "/health",
+        "/metrics" => "/metrics",
+        path if path.starts_with("/admin") => "/admin",
+        _ => "other",
+    }
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status {
+        200..=299 => "200",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        413 => "413",
+        429 => "429",
+        400..=499 => "4xx",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        _ => "5xx",
+    }
+}

@@ -1,0 +1,444 @@
+//! HTTP towards providers: sending, reading within limits, and cutting streams at event borders.
+//!
+//! It knows statuses, headers, time limits and framing, not what the bodies mean beyond that.
+//! Invariant: no redirect is ever followed (a key would travel with it), and no body is read past
+//! [`LARGEST_BODY`].
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use memchr::memmem;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::Piece;
+use crate::{
+    config::Timeouts,
+    error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
+    ident::ProviderName,
+    wire::{error_body::ErrorObject, sse},
+};
+
+/// The largest body read as a whole, in bytes.
+const LARGEST_BODY: usize = 64 << 20;
+/// How much of an error body is read, in bytes.
+const LARGEST_ERROR: usize = 1 << 20;
+/// How long the connection of a finished stream is waited for, so that it can be used again.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// One provider's connections.
+#[derive(Debug, Clone)]
+pub(super) struct Transport {
+    provider: ProviderName,
+    client: reqwest::Client,
+    headers: HeaderMap,
+    timeouts: Timeouts,
+}
+
+/// A body to be read whole, or a stream.
+pub(super) struct Answered {
+    pub(super) headers: HeaderMap,
+    response: reqwest::Response,
+    deadline: Instant,
+    first_token: Instant,
+}
+
+impl Answered {
+    /// Whether the body says that it is a stream of events.
+    pub(super) fn is_event_stream(&self) -> bool {
+        let content_type = self.response.headers().get(header::CONTENT_TYPE);
+        content_type
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| {
+                value
+                    .trim_start()
+                    .to_ascii_lowercase()
+                    .starts_with("text/event-stream")
+            })
+    }
+}
+
+impl Transport {
+    /// Connections to a provider at `base_url`, with `headers` on every request.
+    ///
+    /// # Errors
+    /// When the TLS library can't be set up.
+    pub(super) fn new(
+        provider: ProviderName,
+        base_url: &str,
+        headers: HeaderMap,
+        timeouts: Timeouts,
+    ) -> Result<Self, reqwest::Error> {
+        let mut client = reqwest::Client::builder()
+            .connect_timeout(timeouts.connect)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .tcp_nodelay(true)
+            .http2_adaptive_window(true)
+            .user_agent(concat!("refrain/", env!("CARGO_PKG_VERSION")));
+        let host = base_url.split("://").nth(1).unwrap_or(base_url);
+        if ["127.", "localhost", "[::1]"]
+            .iter()
+            .any(|local| host.starts_with(local))
+        {
+            client = client.no_proxy();
+        }
+        Ok(Self {
+            provider,
+            client: client.build()?,
+            headers,
+            timeouts,
+        })
+    }
+
+    pub(super) fn provider(&self) -> &ProviderName {
+        &self.provider
+    }
+
+    pub(super) fn error(&self, kind: UpstreamErrorKind) -> UpstreamError {
+        UpstreamError {
+            provider: self.provider.clone(),
+            kind,
+        }
+    }
+
+    pub(super) fn decode_error(&self, why: impl ToString) -> UpstreamError {
+        self.error(UpstreamErrorKind::Decode(why.to_string()))
+    }
+
+    /// Sends a JSON body and waits for a success.
+    pub(super) async fn post(
+        &self,
+        url: &reqwest::Url,
+        body: Bytes,
+        stream: bool,
+    ) -> Result<Answered, UpstreamError> {
+        let mut request = reqwest::Request::new(http::Method::POST, url.clone());
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        *request.body_mut() = Some(body.into());
+        self.send(request, stream).await
+    }
+
+    /// Asks for `url` and waits for a success.
+    pub(super) async fn get(&self, url: &reqwest::Url) -> Result<Answered, UpstreamError> {
+        let mut request = reqwest::Request::new(http::Method::GET, url.clone());
+        *request.headers_mut() = self.headers.clone();
+        self.send(request, false).await
+    }
+
+    async fn send(
+        &self,
+        request: reqwest::Request,
+        stream: bool,
+    ) -> Result<Answered, UpstreamError> {
+        let now = Instant::now();
+        let deadline = now + self.timeouts.total;
+        let first_token = if stream {
+            deadline.min(now + self.timeouts.first_token)
+        } else {
+            deadline
+        };
+        let response = timeout_at(first_token, self.client.execute(request))
+            .await
+            .map_err(|_| self.late(stream))?
+            .map_err(|error| self.unsent(&error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response, deadline).await);
+        }
+        let headers = visible_headers(response.headers());
+        Ok(Answered {
+            headers,
+            response,
+            deadline,
+            first_token,
+        })
+    }
+
+    fn late(&self, stream: bool) -> UpstreamError {
+        let kind = if stream {
+            TimeoutKind::FirstToken
+        } else {
+            TimeoutKind::Total
+        };
+        self.error(UpstreamErrorKind::Timeout(kind))
+    }
+
+    fn unsent(&self, error: &reqwest::Error) -> UpstreamError {
+        let why = innermost(error);
+        self.error(if error.is_connect() {
+            UpstreamErrorKind::Connect(why)
+        } else if error.is_timeout() {
+            UpstreamErrorKind::Timeout(TimeoutKind::FirstToken)
+        } else {
+            UpstreamErrorKind::Decode(why)
+        })
+    }
+
+    async fn refused(&self, mut response: reqwest::Response, deadline: Instant) -> UpstreamError {
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers());
+        let body = timeout_at(deadline, collect(&mut response, LARGEST_ERROR)).await;
+        let body = body.ok().and_then(Result::ok).unwrap_or_default();
+        let object = ErrorObject::read(&body);
+        let message = match &object {
+            Some(object) => object.message.clone(),
+            None => shortened(&body),
+        };
+        self.error(UpstreamErrorKind::Status {
+            status,
+            message,
+            body: object.map(Into::into),
+            retry_after,
+        })
+    }
+
+    /// Reads the whole body.
+    pub(super) async fn read(&self, mut answered: Answered) -> Result<Bytes, UpstreamError> {
+        timeout_at(
+            answered.deadline,
+            collect(&mut answered.response, LARGEST_BODY),
+        )
+        .await
+        .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::Total)))?
+        .map_err(|why| self.decode_error(why))
+    }
+
+    /// Reads the first events, and gives the rest as a stream.
+    pub(super) async fn events(
+        &self,
+        answered: Answered,
+    ) -> Result<(Piece, BoxStream<'static, Result<Piece, UpstreamError>>), UpstreamError> {
+        let first_token = answered.first_token;
+        let mut reader = Reader {
+            transport: self.clone(),
+            response: answered.response,
+            deadline: answered.deadline,
+            splitter: sse::Splitter::default(),
+            finish_seen: false,
+            state: State::Open,
+        };
+        let first = timeout_at(first_token, reader.next())
+            .await
+            .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::FirstToken)))?
+            .unwrap_or_else(|| Err(self.decode_error("an event stream without events")))?;
+        if let Some(error) = sse::data(&first.bytes).next().and_then(ErrorObject::read) {
+            return Err(self.error(UpstreamErrorKind::Status {
+                status: error
+                    .code
+                    .as_deref()
+                    .and_then(|code| code.parse().ok())
+                    .unwrap_or(502),
+                message: error.message.clone(),
+                body: Some(error.into()),
+                retry_after: None,
+            }));
+        }
+        let rest = stream::unfold(reader, |mut reader| async move {
+            Some((reader.next().await?, reader))
+        });
+        Ok((first, rest.boxed()))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// `[DONE]` was handed out.
+    Ended,
+    Failed,
+}
+
+struct Reader {
+    transport: Transport,
+    response: reqwest::Response,
+    deadline: Instant,
+    splitter: sse::Splitter,
+    finish_seen: bool,
+    state: State,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Result<Piece, UpstreamError>> {
+        match self.state {
+            State::Open => {}
+            State::Ended => {
+                // Reading to the end lets the connection serve again.
+                while let Ok(Ok(Some(_))) = timeout(DRAIN, self.response.chunk()).await {}
+                return None;
+            }
+            State::Failed => return None,
+        }
+        let result = self.read().await;
+        self.state = match &result {
+            Ok(piece) if piece.last => State::Ended,
+            Ok(_) => State::Open,
+            Err(_) => State::Failed,
+        };
+        Some(result)
+    }
+
+    async fn read(&mut self) -> Result<Piece, UpstreamError> {
+        let broken = |why: &dyn ToString| {
+            self.transport
+                .error(UpstreamErrorKind::Stream(why.to_string()))
+        };
+        loop {
+            let idle = Instant::now() + self.transport.timeouts.idle;
+            let (limit, kind) = if idle < self.deadline {
+                (idle, TimeoutKind::Idle)
+            } else {
+                (self.deadline, TimeoutKind::Total)
+            };
+            let chunk = timeout_at(limit, self.response.chunk())
+                .await
+                .map_err(|_| self.transport.error(UpstreamErrorKind::Timeout(kind)))?
+                .map_err(|error| broken(&innermost(&error)))?;
+            let Some(chunk) = chunk else {
+                // Some servers leave `[DONE]` out; a finish reason and a clean end mean the same.
+                if self.finish_seen && self.splitter.remainder().trim_ascii().is_empty() {
+                    return Ok(Piece {
+                        bytes: Bytes::from_static(sse::DONE),
+                        last: true,
+                    });
+                }
+                return Err(broken(&"it ended before the answer did"));
+            };
+            if let Some(bytes) = self.splitter.push(chunk).map_err(|error| broken(&error))? {
+                self.finish_seen |= names_a_finish_reason(&bytes);
+                let last =
+                    memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));
+                return Ok(Piece { bytes, last });
+            }
+        }
+    }
+}
+
+/// Whether the `[DONE]` at `at` is the whole data of an event, and not something that was said.
+fn ends_stream(bytes: &[u8], at: usize) -> bool {
+    let line_start =
+        memchr::memrchr(b'\n', bytes.get(..at).unwrap_or_default()).map_or(0, |end| end + 1);
+    bytes
+        .get(line_start..)
+        .is_some_and(|line| sse::data(line).next().is_some_and(sse::is_done))
+}
+
+fn names_a_finish_reason(bytes: &[u8]) -> bool {
+    const FIELD: &[u8] = b"\"finish_reason\":";
+    memmem::find_iter(bytes, FIELD).any(|at| {
+        bytes
+            .get(at + FIELD.len()..)
+            .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
+    })
+}
+
+async fn collect(response: &mut reqwest::Response, most: usize) -> Result<Bytes, String> {
+    let Some(first) = response.chunk().await.map_err(|error| innermost(&error))? else {
+        return Ok(Bytes::new());
+    };
+    let mut body = BytesMut::new();
+    let mut only = Some(first);
+    while let Some(chunk) = response.chunk().await.map_err(|error| innermost(&error))? {
+        if let Some(first) = only.take() {
+            body.extend_from_slice(&first);
+        }
+        body.extend_from_slice(&chunk);
+        if body.len() > most {
+            return Err(format!("the body is larger than {most} bytes"));
+        }
+    }
+    Ok(only.unwrap_or_else(|| body.freeze()))
+}
+
+/// The headers of a provider that mean something to its clients.
+fn visible_headers(headers: &HeaderMap) -> HeaderMap {
+    let visible = |name: &HeaderName| {
+        let name = name.as_str();
+        name.starts_with("openai-") || name.starts_with("x-ratelimit-") || name == "x-request-id"
+    };
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| visible(name)) {
+        let name = if name == "x-request-id" {
+            HeaderName::from_static("x-refrain-upstream-request-id")
+        } else {
+            name.clone()
+        };
+        kept.insert(name, value.clone());
+    }
+    kept
+}
+
+/// `Retry-After` in seconds, or OpenAI's `retry-after-ms`. Dates are left unread: providers of models
+/// send seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let seconds = number("retry-after-ms")
+        .map(|ms| ms / 1000.0)
+        .or_else(|| number("retry-after"))?;
+    Duration::try_from_secs_f64(seconds.min(86_400.0)).ok()
+}
+
+/// The beginning of a body that was expected to be something else, fit to be shown.
+fn shortened(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..400).unwrap_or(body));
+    let text: String = text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(200)
+        .collect();
+    if text.is_empty() {
+        "no body".to_owned()
+    } else {
+        text.escape_debug().to_string()
+    }
+}
+
+/// The cause at the bottom of an error, which says what happened; the layers above name URLs.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn done_is_an_event_and_not_a_word() {
+        let ends =
+            |text: &[u8]| memmem::rfind(text, b"[DONE]").is_some_and(|at| ends_stream(text, at));
+        assert!(ends(b"data: {}\n\ndata: [DONE]\n\n"));
+        assert!(ends(b"data:[DONE]\r\n\r\n"));
+        assert!(!ends(b"data: {\"content\":\"[DONE]\"}\n\n"));
+        assert!(names_a_finish_reason(b"{\"finish_reason\": \"stop\"}"));
+        assert!(!names_a_finish_reason(b"{\"finish_reason\":null}"));
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_milliseconds() {
+        let of = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            retry_after(&headers)
+        };
+        assert_eq!(of("retry-after", "20"), Some(Duration::from_secs(20)));
+        assert_eq!(
+            of("retry-after-ms", "1500"),
+            Some(Duration::from_millis(1500))
+        );
+        assert_eq!(of("retry-after", "-1"), None);
+        assert_eq!(of("retry-after", "NaN"), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! What was billed and what was saved since the start, for the admin page.
+//!
+//! Two ledgers that never mix: a hit adds nothing to what was billed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use super::names;
+use crate::{units::Usd, wire::answer::Usage};
+
+/// Which way a request went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Answered by an equal request's entry.
+    Exact,
+    /// Answered by the entry of a question of the same meaning.
+    Semantic,
+    /// Shared another request's call.
+    Coalesced,
+    /// Answered by a provider.
+    Miss,
+    /// Answered by a provider, the cache left alone.
+    Bypass,
+}
+
+impl Way {
+    /// The word for header, metric and log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Semantic => "semantic",
+            Self::Coalesced => "coalesced",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+/// Running sums.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    exact: AtomicU64,
+    semantic: AtomicU64,
+    coalesced: AtomicU64,
+    miss: AtomicU64,
+    bypass: AtomicU64,
+    failed: AtomicU64,
+    billed_tokens: AtomicU64,
+    saved_tokens: AtomicU64,
+    billed_nano_usd: AtomicU64,
+    saved_nano_usd: AtomicU64,
+}
+
+/// The sums at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Totals {
+    /// Answered by equal requests' entries.
+    pub exact: u64,
+    /// Answered by meaning.
+    pub semantic: u64,
+    /// Shared another request's call.
+    pub coalesced: u64,
+    /// Looked up and not found.
+    pub miss: u64,
+    /// Not looked up.
+    pub bypass: u64,
+    /// Not answered.
+    pub failed: u64,
+    /// Tokens that providers counted.
+    pub billed_tokens: u64,
+    /// Tokens of answers that came from the cache.
+    pub saved_tokens: u64,
+    /// US dollars, where the price is known.
+    pub billed_usd: f64,
+    /// US dollars, where the price is known.
+    pub saved_usd: f64,
+}
+
+impl Ledger {
+    /// Counts an answered request.
+    pub fn count(&self, way: Way) {
+        let counter = match way {
+            Way::Exact => &self.exact,
+            Way::Semantic => &self.semantic,
+            Way::Coalesced => &self.coalesced,
+            Way::Miss => &self.miss,
+            Way::Bypass => &self.bypass,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let (tier, result) = match way {
+            Way::Exact => ("exact", "hit"),
+            Way::Semantic => ("semantic", "hit"),
+            Way::Coalesced => ("flight", "hit"),
+            Way::Miss => ("all", "miss"),
+            Way::Bypass => return,
+        };
+        metrics::counter!(names::CACHE_LOOKUPS, "tier" => tier, "result" => result).increment(1);
+    }
+
+    /// Counts a request that was not answered.
+    pub fn count_failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds what a provider was paid for.
+    pub fn bill(&self, usage: Option<Usage>, cost: Option<Usd>) {
+        add(&self.billed_tokens, &self.billed_nano_usd, usage, cost);
+    }
+
+    /// Adds what the cache saved.
+    pub fn save(&self, usage: Option<Usage>, cost: Option<Usd>) {
+        add(&self.saved_tokens, &self.saved_nano_usd, usage, cost);
+        if let Some(usage) = usage {
+            metrics::counter!(names::CACHE_SAVED_TOKENS, "gen_ai_token_type" => "input")
+                .increment(usage.input.0);
+            metrics::counter!(names::CACHE_SAVED_TOKENS, "gen_ai_token_type" => "output")
+                .increment(usage.output.0);
+        }
+    }
+
+    /// The sums now.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        #[expect(clippy::cast_precision_loss, reason = "sums for people")]
+        let usd = |counter: &AtomicU64| load(counter) as f64 / 1e9;
+        Totals {
+            exact: load(&self.exact),
+            semantic: load(&self.semantic),
+            coalesced: load(&self.coalesced),
+            miss: load(&self.miss),
+            bypass: load(&self.bypass),
+            failed: load(&self.failed),
+            billed_tokens: load(&self.billed_tokens),
+            saved_tokens: load(&self.saved_tokens),
+            billed_usd: usd(&self.billed_nano_usd),
+            saved_usd: usd(&self.saved_nano_usd),
+        }
+    }
+}
+
+fn add(tokens: &AtomicU64, nano_usd: &AtomicU64, usage: Option<Usage>, cost: Option<Usd>) {
+    if let Some(usage) = usage {
+        tokens.fetch_add(
+            usage.input.0.saturating_add(usage.output.0),
+            Ordering::Relaxed,
+        );
+    }
+    if let Some(cost) = cost {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates"
+        )]
+        nano_usd.fetch_add((cost.get() * 1e9) as u64, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,52 @@
+//! The names of all metrics, with their help texts.
+
+use metrics::{Unit, describe_counter, describe_histogram};
+
+/// Answered requests, by route and status.
+pub const HTTP_DURATION: &str = "http_server_request_duration_seconds";
+/// Lookups of the cache.
+pub const CACHE_LOOKUPS: &str = "refrain_cache_lookups_total";
+/// Requests that left the cache alone.
+pub const CACHE_BYPASS: &str = "refrain_cache_bypass_total";
+/// Entries that went before their time.
+pub const CACHE_EVICTIONS: &str = "refrain_cache_evictions_total";
+/// Tokens that no provider had to be paid for.
+pub const CACHE_SAVED_TOKENS: &str = "refrain_cache_saved_tokens_total";
+/// Answers that were not kept.
+pub const CACHE_NOT_KEPT: &str = "refrain_cache_not_kept_total";
+/// Attempts at providers.
+pub const UPSTREAM_ATTEMPTS: &str = "refrain_upstream_attempts_total";
+/// Time until a provider's answer began.
+pub const UPSTREAM_DURATION: &str = "gen_ai_client_operation_time_to_first_chunk_seconds";
+
+/// Gives every metric its help text.
+pub fn describe() {
+    describe_histogram!(
+        HTTP_DURATION,
+        Unit::Seconds,
+        "Time until the head of the answer was ready"
+    );
+    describe_counter!(CACHE_LOOKUPS, "Lookups of the cache, by tier and result");
+    describe_counter!(
+        CACHE_BYPASS,
+        "Requests that left the cache alone, by reason"
+    );
+    describe_counter!(
+        CACHE_EVICTIONS,
+        "Entries that went before their time, by reason"
+    );
+    describe_counter!(
+        CACHE_SAVED_TOKENS,
+        "Tokens that no provider had to be paid for"
+    );
+    describe_counter!(CACHE_NOT_KEPT, "Answers that were not kept, by reason");
+    describe_counter!(
+        UPSTREAM_ATTEMPTS,
+        "Attempts at providers, by provider and outcome"
+    );
+    describe_histogram!(
+        UPSTREAM_DURATION,
+        Unit::Seconds,
+        "Time until a provider's answer began"
+    );
+}
