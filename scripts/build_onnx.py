@@ -196,7 +196,7 @@ def build(args):
     config = json.loads(args.config.read_text())
     onnx.save(build_graph(load_file(args.weights), config), args.float_path)
     quantize_dynamic(
-        args.float_path, args.int8_path, per_channel=True, weight_type=QuantType.QInt8
+        args.float_path, args.int8_path, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8
     )
 
 

@@ -124,6 +124,7 @@ impl App {
         let recorder = Recorder::new(
             Arc::clone(&store),
             encoder.clone(),
+            Arc::clone(&ledger),
             largest,
             tasks.clone(),
             clock.clone(),

@@ -235,6 +235,7 @@ impl Gateway {
             embedding,
             ttl,
             raw: raw.map(|raw| (raw, delivery)),
+            request: Arc::clone(&request),
         });
         let facts = Facts::new(Way::Miss, reason, received);
         let shareable = plan.lookup && ticket.is_some();
@@ -259,8 +260,8 @@ impl Gateway {
         if !entry.is_fresh(self.clock.now(), None) {
             return None;
         }
-        // An entry without a count of tokens needs the request to make one.
-        if entry.usage.is_none() && alias.delivery != (Delivery::Stream { usage: false }) {
+        // Counting its tokens takes the request.
+        if replay::lacks_usage(&entry, alias.delivery) {
             return None;
         }
         let tier = if alias.semantic {
@@ -271,7 +272,7 @@ impl Gateway {
         } else {
             Tier::Exact
         };
-        Some(self.serve(&entry, tier, alias.delivery, None, received))
+        Some(self.serve(&entry, tier, alias.delivery, received))
     }
 
     async fn look_up(&self, identity: &Identity, plan: &Plan, controls: &Controls) -> Lookup {
@@ -343,41 +344,37 @@ impl Gateway {
         received: Moment,
     ) -> Reply {
         let delivery = request.delivery();
-        let counted = if entry.usage.is_none() && delivery != (Delivery::Stream { usage: false }) {
-            replay::count_tokens(entry, request).await
-        } else {
-            None
-        };
-        self.serve(entry, tier, delivery, counted, received)
+        if replay::lacks_usage(entry, delivery) {
+            let (entry, request) = (Arc::clone(entry), Arc::clone(request));
+            let count = tokio::task::spawn_blocking(move || replay::count_tokens(&entry, &request));
+            if count.await.is_err() {
+                tracing::error!("counting tokens failed");
+            }
+        }
+        self.serve(entry, tier, delivery, received)
     }
 
-    fn serve(
-        &self,
-        entry: &Entry,
-        tier: Tier,
-        delivery: Delivery,
-        counted: Option<serde_json::Value>,
-        received: Moment,
-    ) -> Reply {
+    fn serve(&self, entry: &Entry, tier: Tier, delivery: Delivery, received: Moment) -> Reply {
         let way = if tier.is_semantic() {
             Way::Semantic
         } else {
             Way::Exact
         };
         self.ledger.count(way);
-        self.ledger.save(entry.usage, entry.cost);
+        let saved = entry.cost();
+        self.ledger.save(entry.tokens(), saved);
         let now = self.clock.now();
         let facts = Facts {
             age: Some(now.since(entry.stored)),
             similarity: tier.similarity(),
             provider: Some(entry.provider.clone()),
             model: Some(entry.model.clone()),
-            saved: entry.cost,
+            saved,
             ..Facts::new(way, None, received)
         };
         let created = self.clock.unix_seconds();
         Reply {
-            body: replay::render(entry, delivery, counted, created),
+            body: replay::render(entry, delivery, created),
             headers: http::HeaderMap::new(),
             facts,
         }
@@ -442,18 +439,17 @@ impl Gateway {
         let ticket = order.ticket.clone().filter(|_| dispatched.is_first_choice);
         Ok(match dispatched.split() {
             (ChatReply::Whole(whole), about) => {
-                self.recorder
-                    .whole(ticket, &whole.answer, &about, &self.ledger);
+                self.recorder.whole(ticket, &whole.answer, &about);
                 flight.close();
                 Landed::Whole(Arc::new(about.with(whole.headers.clone(), whole)))
             }
             (ChatReply::Stream(events), about) => {
-                let (recorder, ledger) = (self.recorder.clone(), Arc::clone(&self.ledger));
+                let recorder = self.recorder.clone();
                 let (context, joinable) = (about.clone(), Arc::downgrade(flight));
                 let bound = self.settings.max_shared;
                 let name = about.provider.clone();
                 let shared = Shared::new(name, events.first, events.rest, bound, move |ended| {
-                    recorder.stream(ticket, ended, &context, &ledger);
+                    recorder.stream(ticket, ended, &context);
                     if let Some(flight) = joinable.upgrade() {
                         flight.close();
                     }
@@ -472,15 +468,14 @@ impl Gateway {
         let ticket = order.ticket.clone().filter(|_| dispatched.is_first_choice);
         match dispatched.split() {
             (ChatReply::Whole(whole), about) => {
-                self.recorder
-                    .whole(ticket, &whole.answer, &about, &self.ledger);
+                self.recorder.whole(ticket, &whole.answer, &about);
                 let whole = about.with(whole.headers.clone(), whole);
                 Ok(self.whole(&order, &whole, Role::Leader))
             }
             (ChatReply::Stream(events), about) => {
                 let about = about.with(events.headers.clone(), ());
                 let facts = self.facts(&order, &about, Role::Leader);
-                let (recorder, ledger) = (self.recorder.clone(), Arc::clone(&self.ledger));
+                let recorder = self.recorder.clone();
                 let body = if ticket.is_some() {
                     let bound = self.settings.max_shared;
                     let context = about.clone();
@@ -490,7 +485,7 @@ impl Gateway {
                         events.rest,
                         bound,
                         move |ended: Ended| {
-                            recorder.stream(ticket, ended, &context, &ledger);
+                            recorder.stream(ticket, ended, &context);
                         },
                     )
                     .read()

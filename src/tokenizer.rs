@@ -41,7 +41,9 @@ pub fn usage(messages: &[Value], answer: &Answer) -> Value {
             _ if key == "role" => 0,
             Value::String(text) => count(text),
             Value::Null => 0,
-            other => count(&other.to_string()),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                count(&value.to_string())
+            }
         })
         .sum();
     json!({"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written})

@@ -1,15 +1,16 @@
 //! One kept answer.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::{
     clock::Moment,
     ident::{ModelId, ProviderName},
     policy::identity::Partition,
-    units::Usd,
-    wire::answer::{Answer, Usage},
+    units::{Price, Usd},
+    wire::answer::{Answer, Usage, read_usage},
 };
 
 /// An answer and what is known of it.
@@ -25,8 +26,10 @@ pub struct Entry {
     pub model: ModelId,
     /// Its tokens, if the provider counted them.
     pub usage: Option<Usage>,
-    /// What it cost, if the price is known.
-    pub cost: Option<Usd>,
+    /// Its `usage`, counted here because the provider left it out.
+    pub counted: OnceLock<Value>,
+    /// What its model costs.
+    pub price: Option<Price>,
     /// Since when it is kept.
     pub stored: Moment,
     /// How long it may be used.
@@ -45,6 +48,19 @@ impl Entry {
     #[must_use]
     pub fn answer(&self) -> Option<Answer> {
         serde_json::from_slice(&self.written).ok()
+    }
+
+    /// Its tokens, whoever counted them; `None` if nobody has yet.
+    #[must_use]
+    pub fn tokens(&self) -> Option<Usage> {
+        self.usage.or_else(|| read_usage(self.counted.get()?))
+    }
+
+    /// What asking again would cost, as far as tokens and price are known.
+    #[must_use]
+    pub fn cost(&self) -> Option<Usd> {
+        let tokens = self.tokens()?;
+        Some(self.price?.of(tokens.input, tokens.output))
     }
 
     /// The memory it takes, in bytes, with its place in the tables.

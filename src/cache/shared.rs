@@ -212,7 +212,8 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::{FutureExt, channel::mpsc};
+    use futures_channel::mpsc;
+    use futures_util::FutureExt;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn piece(text: &'static str) -> Piece {

@@ -110,8 +110,8 @@ impl Store {
     }
 
     /// Keeps an entry, in place of an older one.
-    pub fn insert(&self, fingerprint: Fingerprint, entry: Entry) {
-        self.exact.insert(fingerprint, Arc::new(entry));
+    pub fn insert(&self, fingerprint: Fingerprint, entry: Arc<Entry>) {
+        self.exact.insert(fingerprint, entry);
     }
 
     /// Lets questions of the same meaning find an entry, if it is still there. Gives the partition

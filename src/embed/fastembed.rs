@@ -10,6 +10,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     fmt, fs,
     io::{self, ErrorKind},
     num::NonZeroUsize,
@@ -316,9 +317,15 @@ fn load_runtime(path: &Path) -> Result<(), LoadError> {
     }
     // The builder that this returns is not used: fastembed makes the process's one environment
     // itself, with the library that is loaded now.
-    ort::init_from(&absolute)
-        .map(drop)
-        .map_err(|error| unusable(error.to_string()))
+    ort::init_from(&absolute).map(drop).map_err(|error| {
+        // Its own text says only that loading failed; why is one level below.
+        if let ort::LoadDynamicError::Dlopen { error, .. } = &error
+            && let Some(why) = error.source()
+        {
+            return unusable(why.to_string());
+        }
+        unusable(error.to_string())
+    })
 }
 
 // --- computing -----------------------------------------------------------------------------------

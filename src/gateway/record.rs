@@ -3,11 +3,14 @@
 //! The embedding of what is kept is made off the request's path, by tasks that shutdown waits for.
 //! Invariant: an answer is kept only with a [`Ticket`], whole, and if `policy::storable` allows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio_util::task::TaskTracker;
 
-use super::dispatch::Dispatched;
+use super::{dispatch::Dispatched, replay};
 use crate::{
     cache::{
         entry::Entry,
@@ -22,8 +25,15 @@ use crate::{
         veto::Wording,
     },
     telemetry::{ledger::Ledger, names},
-    wire::{answer::Answer, assemble::assemble, chat::Delivery},
+    wire::{
+        answer::Answer,
+        assemble::assemble,
+        chat::{ChatRequest, Delivery},
+    },
 };
+
+/// Requests longer than this, in bytes, are not counted unasked: it takes milliseconds.
+const LONGEST_COUNTED: usize = 16 << 10;
 
 /// The right to keep one answer, and where.
 #[derive(Debug, Clone)]
@@ -37,13 +47,16 @@ pub(super) struct Ticket {
     pub(super) ttl: Duration,
     /// The bytes of the request, if the same bytes always mean the same.
     pub(super) raw: Option<(RawKey, Delivery)>,
+    /// For counting its tokens, where the provider did not.
+    pub(super) request: Arc<ChatRequest>,
 }
 
-/// Keeps answers.
+/// Keeps answers, and bills them.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     store: Arc<Store>,
     encoder: Option<Arc<dyn Embed>>,
+    ledger: Arc<Ledger>,
     largest: usize,
     tasks: TaskTracker,
     clock: Clock,
@@ -56,6 +69,7 @@ impl Recorder {
     pub fn new(
         store: Arc<Store>,
         encoder: Option<Arc<dyn Embed>>,
+        ledger: Arc<Ledger>,
         largest: usize,
         tasks: TaskTracker,
         clock: Clock,
@@ -63,6 +77,7 @@ impl Recorder {
         Self {
             store,
             encoder,
+            ledger,
             largest,
             tasks,
             clock,
@@ -70,30 +85,18 @@ impl Recorder {
     }
 
     /// Bills a whole answer, and keeps it if it may be.
-    pub(super) fn whole(
-        &self,
-        ticket: Option<Ticket>,
-        answer: &Answer,
-        about: &Dispatched<()>,
-        ledger: &Ledger,
-    ) {
-        ledger.bill(answer.usage(), about.cost_of(answer));
+    pub(super) fn whole(&self, ticket: Option<Ticket>, answer: &Answer, about: &Dispatched<()>) {
+        self.ledger.bill(answer.usage(), about.cost_of(answer));
         if let Some(ticket) = ticket {
             self.keep(ticket, answer, about);
         }
     }
 
     /// The same for a stream that has come to its end.
-    pub(super) fn stream(
-        &self,
-        ticket: Option<Ticket>,
-        ended: Ended,
-        about: &Dispatched<()>,
-        ledger: &Ledger,
-    ) {
+    pub(super) fn stream(&self, ticket: Option<Ticket>, ended: Ended, about: &Dispatched<()>) {
         match ended {
             Ended::Whole(Some(bytes)) => match assemble(&bytes) {
-                Ok(answer) => self.whole(ticket, &answer, about, ledger),
+                Ok(answer) => self.whole(ticket, &answer, about),
                 Err(_) => not_kept("unreadable"),
             },
             Ended::Whole(None) => not_kept("too_large"),
@@ -111,21 +114,22 @@ impl Recorder {
         let Ok(written) = serde_json::to_vec(answer) else {
             return not_kept("unreadable");
         };
-        let entry = Entry {
+        let entry = Arc::new(Entry {
             written: written.into(),
             partition: question.is_some().then_some(ticket.partition),
             provider: about.provider.clone(),
             model: about.model.clone(),
             usage: answer.usage(),
-            cost: about.cost_of(answer),
+            counted: OnceLock::new(),
+            price: about.price,
             stored: self.clock.now(),
             ttl: ticket.ttl,
-        };
+        });
         if entry.weight() > self.largest {
             return not_kept("too_large");
         }
         let fingerprint = ticket.fingerprint;
-        self.store.insert(fingerprint, entry);
+        self.store.insert(fingerprint, Arc::clone(&entry));
         if let Some((raw, delivery)) = ticket.raw {
             self.store.remember(
                 raw,
@@ -139,6 +143,19 @@ impl Recorder {
         if let Some(question) = question {
             self.index(ticket.partition, fingerprint, question, ticket.embedding);
         }
+        if entry.usage.is_none() && ticket.request.len() <= LONGEST_COUNTED {
+            self.count(entry, ticket.request);
+        }
+    }
+
+    /// Counts the tokens of a stream that came without a count, so that it is billed and its hits
+    /// are known to save something.
+    fn count(&self, entry: Arc<Entry>, request: Arc<ChatRequest>) {
+        let ledger = Arc::clone(&self.ledger);
+        self.tasks.spawn_blocking(move || {
+            replay::count_tokens(&entry, &request);
+            ledger.bill(entry.tokens(), entry.cost());
+        });
     }
 
     fn index(

@@ -1,9 +1,6 @@
 //! A kept answer, delivered again: with an id and a time of its own, as JSON or as a stream.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::reply::ReplyBody;
 use crate::{
@@ -25,41 +22,32 @@ fn fresh_id() -> String {
     id
 }
 
-/// The delivery of an entry. `counted` is the usage, where the provider left it out.
-pub(super) fn render(
-    entry: &Entry,
-    delivery: Delivery,
-    counted: Option<Value>,
-    created: u64,
-) -> ReplyBody {
+/// The delivery of an entry.
+pub(super) fn render(entry: &Entry, delivery: Delivery, created: u64) -> ReplyBody {
     let id = fresh_id();
+    let written = || ReplyBody::Json(deliver_written(&entry.written, &id, created).into());
     match delivery {
-        Delivery::Json if counted.is_none() => {
-            ReplyBody::Json(deliver_written(&entry.written, &id, created).into())
-        }
-        Delivery::Json => {
-            let answer = counted_answer(entry, counted);
-            ReplyBody::Json(
-                answer
-                    .map_or_else(
-                        || deliver_written(&entry.written, &id, created),
-                        |answer| answer.to_json(&id, created),
-                    )
-                    .into(),
-            )
-        }
+        Delivery::Json if entry.counted.get().is_none() => written(),
+        Delivery::Json => counted(entry).map_or_else(written, |answer| {
+            ReplyBody::Json(answer.to_json(&id, created).into())
+        }),
         Delivery::Stream { usage } => {
-            let answer = counted_answer(entry, counted);
-            let events = answer.map(|answer| chunk::split(&answer, &id, created, usage));
+            let events = counted(entry).map(|answer| chunk::split(&answer, &id, created, usage));
             ReplyBody::EventsWhole(events.unwrap_or_default().into())
         }
     }
 }
 
-fn counted_answer(entry: &Entry, counted: Option<Value>) -> Option<Answer> {
+/// The answer of an entry, with the count of tokens that was made here if the provider's is missing.
+fn counted(entry: &Entry) -> Option<Answer> {
     let mut answer = entry.answer()?;
-    answer.usage = answer.usage.or(counted);
+    answer.usage = answer.usage.or_else(|| entry.counted.get().cloned());
     Some(answer)
+}
+
+/// Whether an entry lacks the count of tokens that this delivery has to name.
+pub(super) fn lacks_usage(entry: &Entry, delivery: Delivery) -> bool {
+    delivery != (Delivery::Stream { usage: false }) && entry.tokens().is_none()
 }
 
 /// The stream of an answer that is no entry.
@@ -67,9 +55,12 @@ pub(super) fn split(answer: &Answer, created: u64, usage: bool) -> Bytes {
     chunk::split(answer, &fresh_id(), created, usage).into()
 }
 
-/// The usage of an entry whose provider did not count, counted off the async workers.
-pub(super) async fn count_tokens(entry: &Arc<Entry>, request: &Arc<ChatRequest>) -> Option<Value> {
-    let (entry, request) = (Arc::clone(entry), Arc::clone(request));
-    let count = move || Some(tokenizer::usage(request.messages(), &entry.answer()?));
-    tokio::task::spawn_blocking(count).await.ok().flatten()
+/// Counts the tokens of an entry whose provider did not. Takes milliseconds, and the first time some
+/// hundred of them: not for async workers.
+pub(super) fn count_tokens(entry: &Entry, request: &ChatRequest) {
+    if let Some(answer) = entry.answer() {
+        entry
+            .counted
+            .get_or_init(|| tokenizer::usage(request.messages(), &answer));
+    }
 }

@@ -31,7 +31,7 @@ impl Auth {
                 Scope::new(&secret, ScopeKind::Shared, shared.as_str().as_bytes())
             });
             (
-                client.key.clone(),
+                client.key,
                 Caller {
                     scope,
                     own,

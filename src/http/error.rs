@@ -211,6 +211,10 @@ pub(super) async fn method_not_allowed(request: Request) -> Error {
 }
 
 /// The answer to a request that made the gateway panic.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer hands it over by value"
+)]
 pub(super) fn of_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text

@@ -89,7 +89,7 @@ impl OpenAi {
                     body: Some(error.into()),
                     retry_after: None,
                 }),
-                None => self.transport.decode_error(not_an_answer),
+                None => self.transport.decode_error(&not_an_answer),
             }),
         }
     }
@@ -124,7 +124,7 @@ impl Provider for OpenAi {
             let answered = self.transport.get(&self.models_url).await?;
             let body = self.transport.read(answered).await?;
             let list: ModelList = serde_json::from_slice(&body)
-                .map_err(|error| self.transport.decode_error(error))?;
+                .map_err(|error| self.transport.decode_error(&error))?;
             Ok(list.data)
         })
     }

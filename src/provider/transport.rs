@@ -106,7 +106,7 @@ impl Transport {
         }
     }
 
-    pub(super) fn decode_error(&self, why: impl ToString) -> UpstreamError {
+    pub(super) fn decode_error(&self, why: &dyn ToString) -> UpstreamError {
         self.error(UpstreamErrorKind::Decode(why.to_string()))
     }
 
@@ -208,7 +208,7 @@ impl Transport {
         )
         .await
         .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::Total)))?
-        .map_err(|why| self.decode_error(why))
+        .map_err(|why| self.decode_error(&why))
     }
 
     /// Reads the first events, and gives the rest as a stream.
@@ -228,7 +228,7 @@ impl Transport {
         let first = timeout_at(first_token, reader.next())
             .await
             .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::FirstToken)))?
-            .unwrap_or_else(|| Err(self.decode_error("an event stream without events")))?;
+            .unwrap_or_else(|| Err(self.decode_error(&"an event stream without events")))?;
         if let Some(error) = sse::data(&first.bytes).next().and_then(ErrorObject::read) {
             return Err(self.error(UpstreamErrorKind::Status {
                 status: error
@@ -311,7 +311,7 @@ impl Reader {
                 }
                 return Err(broken(&"it ended before the answer did"));
             };
-            if let Some(bytes) = self.splitter.push(chunk).map_err(|error| broken(&error))? {
+            if let Some(bytes) = self.splitter.push(&chunk).map_err(|error| broken(&error))? {
                 self.finish_seen |= names_a_finish_reason(&bytes);
                 let last =
                     memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));
@@ -381,7 +381,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms")
         .map(|ms| ms / 1000.0)
-        .or_else(|| number("retry-after"))?;
+        .or_else(|| number("retry-after"));
+    let seconds = seconds.filter(|seconds| seconds.is_finite())?;
     Duration::try_from_secs_f64(seconds.min(86_400.0)).ok()
 }
 

@@ -112,12 +112,7 @@ impl Answer {
     /// The tokens, if the provider counted them.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        let usage = self.usage.as_ref()?;
-        let count = |name| usage.get(name).and_then(Value::as_u64).map(Tokens);
-        Some(Usage {
-            input: count("prompt_tokens")?,
-            output: count("completion_tokens")?,
-        })
+        read_usage(self.usage.as_ref()?)
     }
 
     /// The `chat.completion` object of one delivery.
@@ -130,6 +125,16 @@ impl Answer {
         out.extend_from_slice(rest.get(1..).unwrap_or_default());
         out
     }
+}
+
+/// The tokens that a `usage` object names.
+#[must_use]
+pub fn read_usage(usage: &Value) -> Option<Usage> {
+    let count = |name| usage.get(name).and_then(Value::as_u64).map(Tokens);
+    Some(Usage {
+        input: count("prompt_tokens")?,
+        output: count("completion_tokens")?,
+    })
 }
 
 /// Begins an object with what belongs to one delivery; what follows is written without its `{`.

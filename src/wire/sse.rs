@@ -31,10 +31,10 @@ impl Splitter {
     ///
     /// # Errors
     /// When an event has no end within [`Splitter::LONGEST_EVENT`].
-    pub fn push(&mut self, bytes: Bytes) -> Result<Option<Bytes>, EventTooLarge> {
+    pub fn push(&mut self, bytes: &Bytes) -> Result<Option<Bytes>, EventTooLarge> {
         if self.rest.is_empty() {
-            let Some(border) = last_border(&bytes) else {
-                self.rest.extend_from_slice(&bytes);
+            let Some(border) = last_border(bytes) else {
+                self.rest.extend_from_slice(bytes);
                 return self.checked(None);
             };
             if border < bytes.len() {
@@ -43,7 +43,7 @@ impl Splitter {
             }
             return self.checked(Some(bytes.slice(..border)));
         }
-        self.rest.extend_from_slice(&bytes);
+        self.rest.extend_from_slice(bytes);
         let whole = last_border(&self.rest).map(|border| self.rest.split_to(border).freeze());
         self.checked(whole)
     }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_piece_that_ends_at_a_border_is_not_copied() {
         let bytes = Bytes::from_static(b"data: 1\n\ndata: 2\n\n");
-        let whole = Splitter::default().push(bytes.clone()).unwrap().unwrap();
+        let whole = Splitter::default().push(&bytes).unwrap().unwrap();
         assert_eq!(whole.as_ptr(), bytes.as_ptr());
         assert_eq!(whole, bytes);
     }
@@ -131,7 +131,7 @@ mod tests {
                 if rest.is_empty() { break }
                 let (piece, after) = rest.split_at((*cut).min(rest.len()));
                 rest = after;
-                if let Some(whole) = splitter.push(Bytes::copy_from_slice(piece)).unwrap() {
+                if let Some(whole) = splitter.push(&Bytes::copy_from_slice(piece)).unwrap() {
                     prop_assert!(whole.ends_with(end.as_bytes()));
                     joined.extend_from_slice(&whole);
                 }
