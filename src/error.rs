@@ -180,9 +180,6 @@ pub enum Error {
     /// The last target failed too.
     #[error(transparent)]
     Exhausted(#[from] UpstreamError),
-    /// The gateway is stopping.
-    #[error("the gateway is shutting down; try again")]
-    ShuttingDown,
     /// A bug of the gateway. The text is for the log; clients get a fixed message.
     #[error("internal error: {0}")]
     Internal(String),
@@ -211,7 +208,7 @@ impl Error {
             | Self::NoSuchPath(_)
             | Self::MethodNotAllowed(_) => Fault::Client,
             Self::Exhausted(upstream) => upstream.fault(),
-            Self::ShuttingDown | Self::Internal(_) => Fault::Gateway,
+            Self::Internal(_) => Fault::Gateway,
         }
     }
 }

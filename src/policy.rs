@@ -10,3 +10,4 @@ pub mod identity;
 pub mod question;
 pub mod storable;
 pub mod veto;
+pub mod wording;

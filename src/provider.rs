@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub mod demo;
+mod events;
 pub mod openai;
 mod transport;
 

@@ -14,7 +14,7 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 
 use crate::{
     embed::dot,
-    policy::{identity::Fingerprint, veto::Wording},
+    policy::{identity::Fingerprint, wording::Wording},
     units::Similarity,
 };
 

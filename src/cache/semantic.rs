@@ -12,7 +12,7 @@ use crate::{
     embed::Embedding,
     policy::{
         identity::{Fingerprint, Partition},
-        veto::Wording,
+        wording::Wording,
     },
 };
 

@@ -16,7 +16,7 @@ use crate::{
     embed::Embedding,
     policy::{
         identity::{Fingerprint, Partition, Scope},
-        veto::Wording,
+        wording::Wording,
     },
     wire::chat::Delivery,
 };

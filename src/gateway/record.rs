@@ -22,7 +22,7 @@ use crate::{
     policy::{
         identity::{Fingerprint, Partition},
         storable::{Keep, storable},
-        veto::Wording,
+        wording::Wording,
     },
     telemetry::{ledger::Ledger, names},
     wire::{

@@ -55,14 +55,6 @@ fn shape(error: &Error) -> Shape {
             Some("method_not_allowed"),
         ),
         Error::Exhausted(upstream) => upstream_shape(upstream),
-        Error::ShuttingDown => Shape {
-            retry_after: Some(PAUSE),
-            ..of(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "server_error",
-                Some("shutting_down"),
-            )
-        },
         Error::Internal(_) => of(StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
     }
 }
@@ -137,8 +129,7 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         | Error::NotCached
         | Error::NoSuchPath(_)
         | Error::MethodNotAllowed(_)
-        | Error::Exhausted(_)
-        | Error::ShuttingDown => {}
+        | Error::Exhausted(_) => {}
     }
     if object.message.len() > LONGEST_MESSAGE {
         object.message = object

@@ -2,7 +2,10 @@
 
 use crate::units::Similarity;
 
-use super::veto::{Veto, Wording, veto};
+use super::{
+    veto::{Veto, veto},
+    wording::Wording,
+};
 
 /// What is decided about a question's neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

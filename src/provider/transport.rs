@@ -7,28 +7,20 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use memchr::memmem;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::Piece;
 use crate::{
     config::Timeouts,
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
     ident::ProviderName,
-    wire::{error_body::ErrorObject, sse},
+    wire::error_body::ErrorObject,
 };
 
 /// The largest body read as a whole, in bytes.
 const LARGEST_BODY: usize = 64 << 20;
 /// How much of an error body is read, in bytes.
 const LARGEST_ERROR: usize = 1 << 20;
-/// How long the connection of a finished stream is waited for, so that it can be used again.
-const DRAIN: Duration = Duration::from_secs(1);
 
 /// One provider's connections.
 #[derive(Debug, Clone)]
@@ -36,15 +28,15 @@ pub(super) struct Transport {
     provider: ProviderName,
     client: reqwest::Client,
     headers: HeaderMap,
-    timeouts: Timeouts,
+    pub(super) timeouts: Timeouts,
 }
 
 /// A body to be read whole, or a stream.
 pub(super) struct Answered {
     pub(super) headers: HeaderMap,
-    response: reqwest::Response,
-    deadline: Instant,
-    first_token: Instant,
+    pub(super) response: reqwest::Response,
+    pub(super) deadline: Instant,
+    pub(super) first_token: Instant,
 }
 
 impl Answered {
@@ -187,9 +179,10 @@ impl Transport {
         let retry_after = retry_after(response.headers());
         let body = timeout_at(deadline, collect(&mut response, LARGEST_ERROR)).await;
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        let object = ErrorObject::read(&body);
+        let object = ErrorObject::read(&body).map(|object| self.without_key(status, object));
         let message = match &object {
             Some(object) => object.message.clone(),
+            None if is_about_the_key(status) => KEY_REFUSED.to_owned(),
             None => shortened(&body),
         };
         self.error(UpstreamErrorKind::Status {
@@ -198,6 +191,23 @@ impl Transport {
             body: object.map(Into::into),
             retry_after,
         })
+    }
+
+    /// A provider's error without the gateway's key, which some quote in part or whole.
+    fn without_key(&self, status: u16, mut object: ErrorObject) -> ErrorObject {
+        let bearer = self
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let key = bearer
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .unwrap_or_default();
+        if is_about_the_key(status) {
+            object.message = KEY_REFUSED.to_owned();
+        } else if !key.is_empty() && object.message.contains(key) {
+            object.message = object.message.replace(key, "[the gateway's key]");
+        }
+        object
     }
 
     /// Reads the whole body.
@@ -210,133 +220,12 @@ impl Transport {
         .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::Total)))?
         .map_err(|why| self.decode_error(&why))
     }
-
-    /// Reads the first events, and gives the rest as a stream.
-    pub(super) async fn events(
-        &self,
-        answered: Answered,
-    ) -> Result<(Piece, BoxStream<'static, Result<Piece, UpstreamError>>), UpstreamError> {
-        let first_token = answered.first_token;
-        let mut reader = Reader {
-            transport: self.clone(),
-            response: answered.response,
-            deadline: answered.deadline,
-            splitter: sse::Splitter::default(),
-            finish_seen: false,
-            state: State::Open,
-        };
-        let first = timeout_at(first_token, reader.next())
-            .await
-            .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::FirstToken)))?
-            .unwrap_or_else(|| Err(self.decode_error(&"an event stream without events")))?;
-        if let Some(error) = sse::data(&first.bytes).next().and_then(ErrorObject::read) {
-            return Err(self.error(UpstreamErrorKind::Status {
-                status: error
-                    .code
-                    .as_deref()
-                    .and_then(|code| code.parse().ok())
-                    .unwrap_or(502),
-                message: error.message.clone(),
-                body: Some(error.into()),
-                retry_after: None,
-            }));
-        }
-        let rest = stream::unfold(reader, |mut reader| async move {
-            Some((reader.next().await?, reader))
-        });
-        Ok((first, rest.boxed()))
-    }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    /// `[DONE]` was handed out.
-    Ended,
-    Failed,
-}
+const KEY_REFUSED: &str = "it refuses the key that this gateway has for it";
 
-struct Reader {
-    transport: Transport,
-    response: reqwest::Response,
-    deadline: Instant,
-    splitter: sse::Splitter,
-    finish_seen: bool,
-    state: State,
-}
-
-impl Reader {
-    async fn next(&mut self) -> Option<Result<Piece, UpstreamError>> {
-        match self.state {
-            State::Open => {}
-            State::Ended => {
-                // Reading to the end lets the connection serve again.
-                while let Ok(Ok(Some(_))) = timeout(DRAIN, self.response.chunk()).await {}
-                return None;
-            }
-            State::Failed => return None,
-        }
-        let result = self.read().await;
-        self.state = match &result {
-            Ok(piece) if piece.last => State::Ended,
-            Ok(_) => State::Open,
-            Err(_) => State::Failed,
-        };
-        Some(result)
-    }
-
-    async fn read(&mut self) -> Result<Piece, UpstreamError> {
-        let broken = |why: &dyn ToString| {
-            self.transport
-                .error(UpstreamErrorKind::Stream(why.to_string()))
-        };
-        loop {
-            let idle = Instant::now() + self.transport.timeouts.idle;
-            let (limit, kind) = if idle < self.deadline {
-                (idle, TimeoutKind::Idle)
-            } else {
-                (self.deadline, TimeoutKind::Total)
-            };
-            let chunk = timeout_at(limit, self.response.chunk())
-                .await
-                .map_err(|_| self.transport.error(UpstreamErrorKind::Timeout(kind)))?
-                .map_err(|error| broken(&innermost(&error)))?;
-            let Some(chunk) = chunk else {
-                // Some servers leave `[DONE]` out; a finish reason and a clean end mean the same.
-                if self.finish_seen && self.splitter.remainder().trim_ascii().is_empty() {
-                    return Ok(Piece {
-                        bytes: Bytes::from_static(sse::DONE),
-                        last: true,
-                    });
-                }
-                return Err(broken(&"it ended before the answer did"));
-            };
-            if let Some(bytes) = self.splitter.push(&chunk).map_err(|error| broken(&error))? {
-                self.finish_seen |= names_a_finish_reason(&bytes);
-                let last =
-                    memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));
-                return Ok(Piece { bytes, last });
-            }
-        }
-    }
-}
-
-/// Whether the `[DONE]` at `at` is the whole data of an event, and not something that was said.
-fn ends_stream(bytes: &[u8], at: usize) -> bool {
-    let line_start =
-        memchr::memrchr(b'\n', bytes.get(..at).unwrap_or_default()).map_or(0, |end| end + 1);
-    bytes
-        .get(line_start..)
-        .is_some_and(|line| sse::data(line).next().is_some_and(sse::is_done))
-}
-
-fn names_a_finish_reason(bytes: &[u8]) -> bool {
-    const FIELD: &[u8] = b"\"finish_reason\":";
-    memmem::find_iter(bytes, FIELD).any(|at| {
-        bytes
-            .get(at + FIELD.len()..)
-            .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
-    })
+fn is_about_the_key(status: u16) -> bool {
+    matches!(status, 401 | 407)
 }
 
 async fn collect(response: &mut reqwest::Response, most: usize) -> Result<Bytes, String> {
@@ -404,7 +293,7 @@ fn shortened(body: &[u8]) -> String {
 }
 
 /// The cause at the bottom of an error, which says what happened; the layers above name URLs.
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -415,17 +304,6 @@ fn innermost(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn done_is_an_event_and_not_a_word() {
-        let ends =
-            |text: &[u8]| memmem::rfind(text, b"[DONE]").is_some_and(|at| ends_stream(text, at));
-        assert!(ends(b"data: {}\n\ndata: [DONE]\n\n"));
-        assert!(ends(b"data:[DONE]\r\n\r\n"));
-        assert!(!ends(b"data: {\"content\":\"[DONE]\"}\n\n"));
-        assert!(names_a_finish_reason(b"{\"finish_reason\": \"stop\"}"));
-        assert!(!names_a_finish_reason(b"{\"finish_reason\":null}"));
-    }
 
     #[test]
     fn retry_after_is_read_in_seconds_and_milliseconds() {

@@ -40,7 +40,6 @@ fn every_error_has_its_shape() {
         Error::NotCached,
         Error::NoSuchPath("no such path".into()),
         Error::MethodNotAllowed("no such method".into()),
-        Error::ShuttingDown,
         Error::Internal("secret cause".into()),
         status(400, None, true),
         status(404, None, false),
