@@ -8,7 +8,7 @@ use std::{
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     http::{
         Api,
         auth::Auth,
-        router,
+        observe, router,
         server::{self, Limits, Stopped},
     },
     ident::{InvalidName, ProviderName},
@@ -78,6 +78,8 @@ pub struct App {
     api: Arc<Api>,
     limits: Limits,
     tasks: TaskTracker,
+    /// Chores that go on for as long as the app; dropping it ends them.
+    _chores: JoinSet<()>,
 }
 
 /// Loads the encoder that `config` names. `None` if the semantic tier is off.
@@ -120,7 +122,11 @@ impl App {
         let largest = config.cache.max_entry_bytes.as_usize();
 
         let catalogue = Arc::new(catalogue(config, &clock, demo_pace).await?);
-        rediscover(&catalogue);
+        let mut chores = JoinSet::new();
+        rediscover(&mut chores, &catalogue);
+        if let Some(metrics) = metrics.clone() {
+            keep_up(&mut chores, metrics);
+        }
         let recorder = Recorder::new(
             Arc::clone(&store),
             encoder.clone(),
@@ -169,6 +175,7 @@ impl App {
             compress_above: config.server.compress_above.get(),
             show_similarity: config.cache.show_similarity,
             semantic,
+            chat_latency: observe::chat_latency(),
             draining: AtomicBool::new(false),
         };
         let limits = Limits {
@@ -180,6 +187,7 @@ impl App {
             api: Arc::new(api),
             limits,
             tasks,
+            _chores: chores,
         })
     }
 
@@ -305,28 +313,31 @@ async fn discover(
 }
 
 /// Asks the providers that listed models at the start again, now and then.
-fn rediscover(catalogue: &Arc<Catalogue>) {
+fn rediscover(chores: &mut JoinSet<()>, catalogue: &Arc<Catalogue>) {
     let providers = catalogue.discovering();
     if providers.is_empty() {
         return;
     }
-    let catalogue = Arc::downgrade(catalogue);
-    let work = async move {
+    let catalogue = Arc::clone(catalogue);
+    chores.spawn(async move {
         loop {
             tokio::time::sleep(REDISCOVERY).await;
-            let Some(catalogue) = catalogue.upgrade() else {
-                return;
-            };
             for provider in &providers {
                 if let Ok(Ok(models)) = tokio::time::timeout(DISCOVERY, provider.models()).await {
                     catalogue.discovered(provider.name(), &models);
                 }
             }
         }
-    };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "ends when the catalogue is dropped"
-    )]
-    drop(tokio::spawn(work));
+    });
+}
+
+/// Folds the recorded times into their histograms: until then each takes memory of its own, and
+/// nobody may ever ask for them.
+fn keep_up(chores: &mut JoinSet<()>, metrics: PrometheusHandle) {
+    chores.spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            metrics.run_upkeep();
+        }
+    });
 }

@@ -36,6 +36,7 @@ use crate::{
     policy::{
         cacheable::{self, Rules},
         identity::{Scope, identify},
+        question,
     },
     telemetry::ledger::{Ledger, Way},
     units::Similarity,
@@ -156,7 +157,9 @@ impl Gateway {
             .map_or(caller.scope, |name| caller.scope.within(name));
         let request = Arc::new(request);
 
-        let plan = match cacheable::plan(&request, &controls, &self.settings.rules) {
+        let question = question::Asked::of(&request);
+        let question = question.as_ref();
+        let plan = match cacheable::plan(&request, question, &controls, &self.settings.rules) {
             Ok(plan) => plan,
             Err(bypass) => {
                 metrics::counter!(crate::telemetry::names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
@@ -171,7 +174,7 @@ impl Gateway {
                     .await;
             }
         };
-        let identity = identify(&request, scope, &route.identity());
+        let identity = identify(&request, question, scope, &route.identity());
         // A control in the body would be read again only by parsing: such bytes are not remembered.
         let raw = raw.filter(|_| controls == Controls::default());
         let (reason, embedding) = if plan.lookup {

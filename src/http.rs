@@ -14,6 +14,7 @@ use axum::{
     middleware,
     routing::{get, post},
 };
+use metrics::Histogram;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -39,7 +40,7 @@ mod error;
 mod headers;
 mod health;
 mod models;
-mod observe;
+pub(crate) mod observe;
 pub mod server;
 
 /// The header that names a request.
@@ -72,6 +73,8 @@ pub struct Api {
     pub show_similarity: bool,
     /// Whether paraphrases are served.
     pub semantic: bool,
+    /// Times answered chat requests.
+    pub chat_latency: Histogram,
     /// Set when the gateway is stopping.
     pub draining: AtomicBool,
 }

@@ -2,7 +2,7 @@
 //! stream.
 //!
 //! Nothing here decides or does IO. Invariant: fields that these types do not know survive a round
-//! trip, in their order.
+//! trip.
 
 pub mod answer;
 pub mod assemble;

@@ -47,7 +47,7 @@ impl Entry {
     /// The answer, read back. `None` never happens for what [`Answer`] wrote.
     #[must_use]
     pub fn answer(&self) -> Option<Answer> {
-        serde_json::from_slice(&self.written).ok()
+        Answer::read(&self.written).ok()
     }
 
     /// Its tokens, whoever counted them; `None` if nobody has yet.

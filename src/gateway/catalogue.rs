@@ -5,12 +5,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use metrics::{Counter, Histogram};
 
 use crate::{
     config::{self, Model, ModelPattern, ModelTable, TargetModel},
     error::Error,
     ident::{ModelId, ProviderName},
     provider::Provider,
+    telemetry::names,
     units::Price,
     wire::models::ModelObject,
 };
@@ -30,9 +32,34 @@ pub struct Route {
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Who is asked.
-    pub provider: Arc<dyn Provider>,
+    pub member: Arc<Member>,
     /// For what.
     pub model: ModelId,
+}
+
+/// A provider, with the metrics of its successes, looked up once.
+#[derive(Debug)]
+pub struct Member {
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    /// Counts its answers.
+    pub answers: Counter,
+    /// Times them.
+    pub latency: Histogram,
+}
+
+impl Member {
+    fn new(provider: Arc<dyn Provider>) -> Arc<Self> {
+        let name = provider.name().to_string();
+        let labels = [("provider", name.clone()), ("outcome", "ok".to_owned())];
+        let answers = metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels);
+        let latency = metrics::histogram!(names::UPSTREAM_DURATION, "gen_ai_provider_name" => name);
+        Arc::new(Self {
+            provider,
+            answers,
+            latency,
+        })
+    }
 }
 
 impl Route {
@@ -60,10 +87,10 @@ pub struct Inactive {
 #[derive(Debug)]
 pub struct Catalogue {
     table: ModelTable,
-    providers: HashMap<ProviderName, Arc<dyn Provider>>,
+    providers: HashMap<ProviderName, Arc<Member>>,
     inactive: Vec<Inactive>,
     /// Answers for every model when nobody else is there.
-    demo: Option<Arc<dyn Provider>>,
+    demo: Option<Arc<Member>>,
     discovered: ArcSwap<Vec<(ProviderName, ModelObject)>>,
     started: u64,
 }
@@ -79,10 +106,10 @@ impl Catalogue {
         demo: Option<Arc<dyn Provider>>,
         started: u64,
     ) -> Self {
-        let providers = providers
+        let members = providers
             .into_iter()
-            .map(|p| (p.name().clone(), p))
-            .collect();
+            .map(|p| (p.name().clone(), Member::new(p)));
+        let (providers, demo) = (members.collect(), demo.map(Member::new));
         Self {
             table,
             providers,
@@ -111,8 +138,8 @@ impl Catalogue {
     pub fn discovering(&self) -> Vec<Arc<dyn Provider>> {
         let discovered = self.discovered.load();
         let says = |name: &ProviderName| discovered.iter().any(|(provider, _)| provider == name);
-        self.providers
-            .values()
+        let providers = self.providers.values().map(|member| &member.provider);
+        providers
             .filter(|provider| says(provider.name()))
             .cloned()
             .collect()
@@ -141,15 +168,15 @@ impl Catalogue {
     fn configured(&self, entry: &Model, requested: &ModelId) -> Option<Route> {
         let targets: Vec<Target> = (entry.targets.iter())
             .filter_map(|target| {
-                let provider = Arc::clone(self.providers.get(&target.provider)?);
+                let member = Arc::clone(self.providers.get(&target.provider)?);
                 let model = match &target.model {
                     TargetModel::Named(model) => model.clone(),
                     TargetModel::AsRequested => requested.clone(),
                 };
-                Some(Target { provider, model })
+                Some(Target { member, model })
             })
             .collect();
-        let name = targets.first()?.provider.name().clone();
+        let name = targets.first()?.member.provider.name().clone();
         Some(Route {
             name,
             targets,
@@ -259,13 +286,13 @@ impl Catalogue {
     }
 }
 
-fn single(provider: &Arc<dyn Provider>, model: ModelId, price: Option<Price>) -> Route {
+fn single(member: &Arc<Member>, model: ModelId, price: Option<Price>) -> Route {
     let target = Target {
-        provider: Arc::clone(provider),
+        member: Arc::clone(member),
         model,
     };
     Route {
-        name: target.provider.name().clone(),
+        name: member.provider.name().clone(),
         targets: vec![target],
         price,
     }

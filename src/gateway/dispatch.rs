@@ -82,21 +82,20 @@ pub(super) async fn dispatch(
             request: Arc::clone(request),
             model: target.model.clone(),
         };
-        let result = target.provider.chat(call).await;
-        let outcome = result
-            .as_ref()
-            .map_or_else(UpstreamError::outcome, |_| "ok");
-        let provider = target.provider.name();
-        let labels = [
-            ("provider", provider.to_string()),
-            ("outcome", outcome.to_owned()),
-        ];
-        metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels).increment(1);
+        let result = target.member.provider.chat(call).await;
+        let provider = target.member.provider.name();
+        if let Err(error) = &result {
+            let labels = [
+                ("provider", provider.to_string()),
+                ("outcome", error.outcome().to_owned()),
+            ];
+            metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels).increment(1);
+        }
         match result {
             Ok(reply) => {
                 let waited = clock.now().since(start);
-                metrics::histogram!(names::UPSTREAM_DURATION, "gen_ai_provider_name" => provider.to_string())
-                    .record(waited);
+                target.member.answers.increment(1);
+                target.member.latency.record(waited);
                 return Ok(Dispatched {
                     reply,
                     headers: HeaderMap::new(),

@@ -9,10 +9,7 @@ use serde_json::Value;
 
 use crate::wire::{chat::ChatRequest, controls::Controls};
 
-use super::{
-    identity::user_text,
-    question::{self, Unreadable},
-};
+use super::question::{self, Asked, Unreadable};
 
 /// What the configuration says about the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +102,16 @@ impl Ineligible {
     }
 }
 
-/// What may be done for `request`.
+/// What may be done for `request`, which ends in what was `asked`.
 ///
 /// # Errors
 /// The reason to leave the cache alone.
-pub fn plan(request: &ChatRequest, controls: &Controls, rules: &Rules) -> Result<Plan, Bypass> {
+pub fn plan(
+    request: &ChatRequest,
+    asked: Option<&Asked<'_>>,
+    controls: &Controls,
+    rules: &Rules,
+) -> Result<Plan, Bypass> {
     let fields = request.fields();
     if !rules.enabled {
         return Err(Bypass::Disabled);
@@ -127,8 +129,7 @@ pub fn plan(request: &ChatRequest, controls: &Controls, rules: &Rules) -> Result
     if modalities.is_some_and(|list| list.iter().any(|modality| modality == "audio")) {
         return Err(Bypass::Audio);
     }
-    let text = request.messages().last().and_then(user_text);
-    let volatile = text.is_some_and(is_volatile);
+    let volatile = asked.is_some_and(|asked| is_volatile(asked.gist()));
     let longest = if volatile {
         rules.volatile_ttl.min(rules.ttl)
     } else {
@@ -138,16 +139,16 @@ pub fn plan(request: &ChatRequest, controls: &Controls, rules: &Rules) -> Result
     Ok(Plan {
         lookup: !controls.no_cache,
         keep: (!controls.no_store && !ttl.is_zero()).then_some(ttl),
-        semantic: match text {
+        semantic: match asked {
             _ if !rules.semantic => Err(Ineligible::Off),
             None => Err(Ineligible::NotText),
             Some(_) if volatile => Err(Ineligible::Volatile),
-            Some(text) => eligible(request, text),
+            Some(asked) => eligible(request, asked),
         },
     })
 }
 
-fn eligible(request: &ChatRequest, text: &str) -> Result<(), Ineligible> {
+fn eligible(request: &ChatRequest, asked: &Asked<'_>) -> Result<(), Ineligible> {
     let fields = request.fields();
     if fields.get("n").and_then(Value::as_u64).unwrap_or(1) != 1 {
         return Err(Ineligible::Choices);
@@ -158,7 +159,7 @@ fn eligible(request: &ChatRequest, text: &str) -> Result<(), Ineligible> {
     if has_open_call(request.messages()) {
         return Err(Ineligible::OpenToolCall);
     }
-    let parts = question::split(text).ok_or(Ineligible::TooLong)?;
+    let parts = asked.parts.as_ref().ok_or(Ineligible::TooLong)?;
     question::readable(&parts.question).map_err(|unreadable| match unreadable {
         Unreadable::NotLatin => Ineligible::NotLatin,
         Unreadable::HiddenCharacters => Ineligible::HiddenCharacters,
@@ -257,7 +258,7 @@ mod tests {
             .extend(fields.as_object().unwrap().clone());
         let request =
             ChatRequest::parse(Bytes::from(body.to_string()), &mut Controls::default()).unwrap();
-        plan(&request, controls, &RULES)
+        plan(&request, Asked::of(&request).as_ref(), controls, &RULES)
     }
 
     fn semantic(fields: Value) -> Result<(), Ineligible> {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{ident::Namespace, wire::chat::ChatRequest};
 
-use super::question;
+use super::question::{self, Asked, only_text_part};
 
 /// Whose entries a request may see. Made with a secret of the process, so it can't be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,10 +95,15 @@ const WITHOUT_INFLUENCE: [&str; 9] = [
     "prompt_cache_retention",
 ];
 
-/// The identity of `request` for `scope`, answered by `target` (the provider and model that a
-/// request of this name goes to).
+/// The identity of `request`, which ends in what was `asked`, for `scope`, answered by `target` (the
+/// provider and model that a request of this name goes to).
 #[must_use]
-pub fn identify(request: &ChatRequest, scope: Scope, target: &str) -> Identity {
+pub fn identify(
+    request: &ChatRequest,
+    asked: Option<&Asked<'_>>,
+    scope: Scope,
+    target: &str,
+) -> Identity {
     let mut canonical = Vec::with_capacity(1024);
     write_text(&mut canonical, target);
     let fields = request.fields();
@@ -129,44 +134,24 @@ pub fn identify(request: &ChatRequest, scope: Scope, target: &str) -> Identity {
     for message in history {
         write_message(&mut canonical, message, None);
     }
-    let text = last.and_then(user_text);
-    let parts = text.and_then(question::split);
+    let parts = asked.and_then(|asked| asked.parts.as_ref());
     if let Some(last) = last {
-        write_message(&mut canonical, last, parts.as_ref());
+        write_message(&mut canonical, last, parts);
     }
-    if let Some(user) = text.and_then(|text| personal_user(text, fields)) {
+    if let Some(user) = asked.and_then(|asked| personal_user(asked.gist(), fields)) {
         canonical.push(b'U');
         write_text(&mut canonical, user);
     }
     let partition = scope.digest(&canonical);
-    let fingerprint = match (&parts, text) {
-        (Some(_), Some(text)) => Scope(partition).digest(text.as_bytes()),
-        _ => partition,
+    let fingerprint = match parts {
+        Some(parts) => Scope(partition).digest(parts.question.as_bytes()),
+        None => partition,
     };
     Identity {
         fingerprint: Fingerprint(fingerprint),
         partition: Partition(partition),
-        question: parts.map(|parts| parts.question),
+        question: parts.map(|parts| parts.question.clone()),
     }
-}
-
-/// The text of a message if it is a user's and nothing but text.
-#[must_use]
-pub fn user_text(message: &Value) -> Option<&str> {
-    if message.get("role").and_then(Value::as_str) != Some("user") {
-        return None;
-    }
-    let content = message.get("content")?;
-    content.as_str().or_else(|| only_text_part(content))
-}
-
-/// The text of a content that is a list of one text part and says no more than that.
-fn only_text_part(content: &Value) -> Option<&str> {
-    let [part] = content.as_array()?.as_slice() else {
-        return None;
-    };
-    let part = part.as_object().filter(|part| part.len() == 2)?;
-    (part.get("type")?.as_str()? == "text").then(|| part.get("text")?.as_str())?
 }
 
 /// The end user, if the request names one and the question is about that person.
@@ -298,10 +283,9 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
             out.push(b']');
         }
         Value::Object(fields) => {
-            let mut keys: Vec<(&String, &Value)> = fields.iter().collect();
-            keys.sort_unstable_by_key(|(key, _)| *key);
             out.push(b'{');
-            for (key, value) in keys {
+            // Sorted: a map of serde_json is, unless its `preserve_order` is switched on.
+            for (key, value) in fields {
                 write_text(out, key);
                 write_value(out, value);
             }

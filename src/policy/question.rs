@@ -7,10 +7,64 @@
 //! vector, 95 % of *different* questions about a shared 80-word text pass cosine 0.85; with the
 //! document hashed, none. Invariant: question and matter together are the whole text.
 
+use serde_json::Value;
+
+use crate::wire::chat::ChatRequest;
+
 /// A prompt longer than this, in word pieces, is cut into instruction and matter.
 const LONG: usize = 96;
 /// An instruction is no longer than this, in word pieces.
 const INSTRUCTION: usize = 48;
+
+/// What a user's text asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The whole text of the last message.
+    pub text: &'a str,
+    /// Its parts; `None` if it is long and has no short instruction at either end.
+    pub parts: Option<Parts<'a>>,
+}
+
+impl<'a> Asked<'a> {
+    /// What `request` asks, if its last message is a user's and nothing but text.
+    #[must_use]
+    pub fn of(request: &'a ChatRequest) -> Option<Self> {
+        let text = user_text(request.messages().last()?)?;
+        Some(Self {
+            text,
+            parts: split(text),
+        })
+    }
+
+    /// The text that says what is wanted: the question, or the beginning of a text without one.
+    #[must_use]
+    pub fn gist(&self) -> &str {
+        const BEGINNING: usize = 2048;
+        let end = self.text.floor_char_boundary(BEGINNING);
+        let beginning = self.text.get(..end).unwrap_or(self.text);
+        self.parts
+            .as_ref()
+            .map_or(beginning, |parts| &parts.question)
+    }
+}
+
+/// The text of a message if it is a user's and nothing but text.
+fn user_text(message: &Value) -> Option<&str> {
+    if message.get("role").and_then(Value::as_str) != Some("user") {
+        return None;
+    }
+    let content = message.get("content")?;
+    content.as_str().or_else(|| only_text_part(content))
+}
+
+/// The text of a content that is a list of one text part and says no more than that.
+pub(super) fn only_text_part(content: &Value) -> Option<&str> {
+    let [part] = content.as_array()?.as_slice() else {
+        return None;
+    };
+    let part = part.as_object().filter(|part| part.len() == 2)?;
+    (part.get("type")?.as_str()? == "text").then(|| part.get("text")?.as_str())?
+}
 
 /// The two parts of a user's text.
 #[derive(Debug, Clone, PartialEq, Eq)]

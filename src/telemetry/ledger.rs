@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use metrics::Counter;
 use serde::Serialize;
 
 use super::names;
@@ -39,18 +40,36 @@ impl Way {
 }
 
 /// Running sums.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
-    exact: AtomicU64,
-    semantic: AtomicU64,
-    coalesced: AtomicU64,
-    miss: AtomicU64,
-    bypass: AtomicU64,
+    exact: Sum,
+    semantic: Sum,
+    coalesced: Sum,
+    miss: Sum,
+    bypass: Sum,
     failed: AtomicU64,
     billed_tokens: AtomicU64,
     saved_tokens: AtomicU64,
     billed_nano_usd: AtomicU64,
     saved_nano_usd: AtomicU64,
+    saved_input: Counter,
+    saved_output: Counter,
+}
+
+/// A sum for the admin page and its counter for Prometheus, looked up once.
+#[derive(Debug)]
+struct Sum {
+    total: AtomicU64,
+    counter: Counter,
+}
+
+impl Sum {
+    fn new(counter: Counter) -> Self {
+        Self {
+            total: AtomicU64::new(0),
+            counter,
+        }
+    }
 }
 
 /// The sums at one moment.
@@ -78,25 +97,42 @@ pub struct Totals {
     pub saved_usd: f64,
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        let lookups = |tier: &'static str, result: &'static str| {
+            Sum::new(metrics::counter!(names::CACHE_LOOKUPS, "tier" => tier, "result" => result))
+        };
+        let saved = |kind: &'static str| metrics::counter!(names::CACHE_SAVED_TOKENS, "gen_ai_token_type" => kind);
+        Self {
+            exact: lookups("exact", "hit"),
+            semantic: lookups("semantic", "hit"),
+            coalesced: lookups("flight", "hit"),
+            miss: lookups("all", "miss"),
+            // Its reasons are counted where they arise.
+            bypass: Sum::new(Counter::noop()),
+            failed: AtomicU64::new(0),
+            billed_tokens: AtomicU64::new(0),
+            saved_tokens: AtomicU64::new(0),
+            billed_nano_usd: AtomicU64::new(0),
+            saved_nano_usd: AtomicU64::new(0),
+            saved_input: saved("input"),
+            saved_output: saved("output"),
+        }
+    }
+}
+
 impl Ledger {
     /// Counts an answered request.
     pub fn count(&self, way: Way) {
-        let counter = match way {
+        let sum = match way {
             Way::Exact => &self.exact,
             Way::Semantic => &self.semantic,
             Way::Coalesced => &self.coalesced,
             Way::Miss => &self.miss,
             Way::Bypass => &self.bypass,
         };
-        counter.fetch_add(1, Ordering::Relaxed);
-        let (tier, result) = match way {
-            Way::Exact => ("exact", "hit"),
-            Way::Semantic => ("semantic", "hit"),
-            Way::Coalesced => ("flight", "hit"),
-            Way::Miss => ("all", "miss"),
-            Way::Bypass => return,
-        };
-        metrics::counter!(names::CACHE_LOOKUPS, "tier" => tier, "result" => result).increment(1);
+        sum.total.fetch_add(1, Ordering::Relaxed);
+        sum.counter.increment(1);
     }
 
     /// Counts a request that was not answered.
@@ -113,10 +149,8 @@ impl Ledger {
     pub fn save(&self, usage: Option<Usage>, cost: Option<Usd>) {
         add(&self.saved_tokens, &self.saved_nano_usd, usage, cost);
         if let Some(usage) = usage {
-            metrics::counter!(names::CACHE_SAVED_TOKENS, "gen_ai_token_type" => "input")
-                .increment(usage.input.0);
-            metrics::counter!(names::CACHE_SAVED_TOKENS, "gen_ai_token_type" => "output")
-                .increment(usage.output.0);
+            self.saved_input.increment(usage.input.0);
+            self.saved_output.increment(usage.output.0);
         }
     }
 
@@ -127,11 +161,11 @@ impl Ledger {
         #[expect(clippy::cast_precision_loss, reason = "sums for people")]
         let usd = |counter: &AtomicU64| load(counter) as f64 / 1e9;
         Totals {
-            exact: load(&self.exact),
-            semantic: load(&self.semantic),
-            coalesced: load(&self.coalesced),
-            miss: load(&self.miss),
-            bypass: load(&self.bypass),
+            exact: load(&self.exact.total),
+            semantic: load(&self.semantic.total),
+            coalesced: load(&self.coalesced.total),
+            miss: load(&self.miss.total),
+            bypass: load(&self.bypass.total),
             failed: load(&self.failed),
             billed_tokens: load(&self.billed_tokens),
             saved_tokens: load(&self.saved_tokens),

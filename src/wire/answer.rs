@@ -4,22 +4,21 @@
 //! Source: <https://platform.openai.com/docs/api-reference/chat/object> (seen 2026-11). Fields that
 //! OpenAI does not document stay, in their order, so that a provider's additions survive the cache.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::chat::write_json;
 use crate::units::Tokens;
 
 /// A complete answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Answer {
     /// The model, as the provider names it.
-    #[serde(default)]
     pub model: String,
     /// What was said, once per requested choice.
     pub choices: Vec<Choice>,
     /// The provider's count of tokens, untouched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Value>,
     /// Everything else, such as `system_fingerprint` and `service_tier`.
     #[serde(flatten)]
@@ -27,23 +26,48 @@ pub struct Answer {
 }
 
 /// One choice of an answer.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Choice {
     /// Its place among the choices.
-    #[serde(default)]
     pub index: u64,
     /// Role, content, refusal, tool calls, reasoning and whatever else the provider says.
-    #[serde(default)]
     pub message: Map<String, Value>,
     /// Token probabilities, if asked for.
-    #[serde(default)]
     pub logprobs: Option<Value>,
     /// Why it ended: `stop`, `length`, `tool_calls`, `content_filter`, …
-    #[serde(default)]
     pub finish_reason: Option<String>,
     /// Everything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl Choice {
+    fn from_value(choice: Value) -> Option<Self> {
+        let Value::Object(mut extra) = choice else {
+            return None;
+        };
+        let Some(Value::Object(message)) = extra.remove("message") else {
+            return None;
+        };
+        let finish_reason = match extra.remove("finish_reason") {
+            Some(Value::String(reason)) => Some(reason),
+            _ => None,
+        };
+        let logprobs = extra
+            .remove("logprobs")
+            .filter(|logprobs| !logprobs.is_null());
+        let index = extra
+            .remove("index")
+            .and_then(|index| index.as_u64())
+            .unwrap_or(0);
+        (!message.is_empty()).then_some(Self {
+            index,
+            message,
+            logprobs,
+            finish_reason,
+            extra,
+        })
+    }
 }
 
 /// Tokens of a call, as `usage` reports them.
@@ -86,27 +110,40 @@ impl Answer {
                 .collect();
             NotAnAnswer::NotJson(start.escape_debug().to_string())
         })?;
-        if !value.get("choices").is_some_and(Value::is_array) {
+        Self::from_value(value)
+    }
+
+    /// As [`Answer::read`], of a parsed body.
+    ///
+    /// # Errors
+    /// When it is not a JSON object with at least one choice that has a message.
+    pub fn from_value(body: Value) -> Result<Self, NotAnAnswer> {
+        let Value::Object(mut extra) = body else {
             return Err(NotAnAnswer::Incomplete("a list of `choices`"));
-        }
-        let mut answer: Self = serde_json::from_value(value)
-            .map_err(|_| NotAnAnswer::Incomplete("well-formed `choices`"))?;
-        if answer.choices.is_empty()
-            || answer
-                .choices
-                .iter()
-                .any(|choice| choice.message.is_empty())
-        {
-            return Err(NotAnAnswer::Incomplete(
-                "a `message` in each of its choices",
-            ));
-        }
+        };
+        let Some(Value::Array(choices)) = extra.remove("choices") else {
+            return Err(NotAnAnswer::Incomplete("a list of `choices`"));
+        };
+        let choices: Option<Vec<Choice>> = choices.into_iter().map(Choice::from_value).collect();
+        let choices = choices.filter(|choices| !choices.is_empty());
+        let choices = choices.ok_or(NotAnAnswer::Incomplete(
+            "a `message` in each of its choices",
+        ))?;
+        let model = match extra.remove("model") {
+            Some(Value::String(model)) => model,
+            _ => String::new(),
+        };
+        let usage = extra.remove("usage").filter(|usage| !usage.is_null());
         // Of the delivery, not of the answer.
         for field in ["id", "object", "created"] {
-            answer.extra.shift_remove(field);
+            extra.remove(field);
         }
-        answer.usage = answer.usage.filter(|usage| !usage.is_null());
-        Ok(answer)
+        Ok(Self {
+            model,
+            choices,
+            usage,
+            extra,
+        })
     }
 
     /// The tokens, if the provider counted them.
@@ -211,7 +248,7 @@ mod tests {
         JSON without a `message` in each of its choices
         JSON without a `message` in each of its choices
         JSON without a list of `choices`
-        JSON without well-formed `choices`
+        JSON without a `message` in each of its choices
         ");
     }
 }

@@ -171,7 +171,7 @@ fn strip_call_indexes(message: &mut Map<String, Value>) {
     };
     calls.sort_by_key(|call| call.get("index").and_then(Value::as_u64));
     for call in calls.iter_mut().filter_map(Value::as_object_mut) {
-        call.shift_remove("index");
+        call.remove("index");
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{
     Deserialize,
     de::{Deserializer, Error as _, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::controls::Controls;
 
@@ -164,27 +164,56 @@ impl ChatRequest {
     }
 
     /// The body for a provider that calls the model `model`: the client's own bytes if they can stay.
+    /// Otherwise only what has to change does; every other value keeps its bytes and its place.
     #[must_use]
     pub fn body_for(&self, model: &str) -> Bytes {
         if !self.edited && self.model == model {
             return self.raw.clone();
         }
+        let Ok(RawFields(raw)) = serde_json::from_slice(&self.raw) else {
+            return self.raw.clone();
+        };
         let mut body = Vec::with_capacity(self.raw.len() + model.len());
         body.push(b'{');
-        for (position, (key, value)) in self.fields.iter().enumerate() {
-            if position > 0 {
+        for (key, value) in raw.iter().filter(|(key, _)| self.fields.contains_key(key)) {
+            if body.len() > 1 {
                 body.push(b',');
             }
             write_json(&mut body, key);
             body.push(b':');
             if key == "model" {
-                write_json(&mut body, model)
+                write_json(&mut body, model);
             } else {
-                write_json(&mut body, value)
+                body.extend_from_slice(value.get().as_bytes());
             }
         }
         body.push(b'}');
         body.into()
+    }
+}
+
+/// The top level of a body, unread below, in its order.
+struct RawFields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for RawFields<'de> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Top;
+        impl<'de> Visitor<'de> for Top {
+            type Value = RawFields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = input.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(RawFields(fields))
+            }
+        }
+        input.deserialize_map(Top)
     }
 }
 
@@ -203,16 +232,16 @@ fn take_controls(
 ) -> Result<bool, Invalid> {
     let named = |error: super::controls::InvalidControl| invalid(error.name, error.message);
     let before = fields.len();
-    if let Some(object) = fields.shift_remove("refrain") {
+    if let Some(object) = fields.remove("refrain") {
         controls.apply_refrain(&object).map_err(named)?;
     }
     if let Some(object) = fields.get("cache")
         && controls.apply_litellm(object).map_err(named)?
     {
-        fields.shift_remove("cache");
+        fields.remove("cache");
     }
     for ours in ["task_type", "prefer_fast", "trim_messages"] {
-        fields.shift_remove(ours);
+        fields.remove(ours);
     }
     Ok(fields.len() != before)
 }

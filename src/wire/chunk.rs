@@ -129,7 +129,7 @@ impl Writer {
             arguments = Some(std::mem::take(text));
         }
         if let Some(call) = call.as_object_mut() {
-            call.shift_insert(0, "index".to_owned(), json!(index));
+            call.insert("index".to_owned(), json!(index));
         }
         self.delta(choice, &json!({"tool_calls": [call]}));
         if let Some(arguments) = arguments.filter(|arguments| !arguments.is_empty()) {

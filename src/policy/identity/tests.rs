@@ -16,7 +16,7 @@ fn of(body: &Value) -> Identity {
 
 fn of_bytes(body: String) -> Identity {
     let request = ChatRequest::parse(Bytes::from(body), &mut Controls::default()).unwrap();
-    identify(&request, scope("k"), "p/m")
+    identify(&request, Asked::of(&request).as_ref(), scope("k"), "p/m")
 }
 
 fn asking(question: &str) -> Value {
@@ -123,13 +123,25 @@ fn only_the_question_may_vary_within_a_partition() {
 fn two_keys_and_two_targets_never_share() {
     let body = asking("hi").to_string();
     let request = ChatRequest::parse(Bytes::from(body), &mut Controls::default()).unwrap();
-    let mine = identify(&request, scope("k1"), "p/m");
-    assert_ne!(identify(&request, scope("k2"), "p/m"), mine);
-    assert_ne!(identify(&request, scope("k1"), "q/m"), mine);
+    let mine = identify(&request, Asked::of(&request).as_ref(), scope("k1"), "p/m");
+    assert_ne!(
+        identify(&request, Asked::of(&request).as_ref(), scope("k2"), "p/m"),
+        mine
+    );
+    assert_ne!(
+        identify(&request, Asked::of(&request).as_ref(), scope("k1"), "q/m"),
+        mine
+    );
     let part = scope("k1").within(&Namespace::new("a").unwrap());
-    assert_ne!(identify(&request, part, "p/m"), mine);
+    assert_ne!(
+        identify(&request, Asked::of(&request).as_ref(), part, "p/m"),
+        mine
+    );
     let shared = Scope::new(&SECRET, ScopeKind::Shared, b"k1");
-    assert_ne!(identify(&request, shared, "p/m"), mine);
+    assert_ne!(
+        identify(&request, Asked::of(&request).as_ref(), shared, "p/m"),
+        mine
+    );
 }
 
 #[test]

@@ -1,6 +1,5 @@
 use super::*;
 use proptest::prelude::*;
-use serde_json::json;
 
 fn parse(body: &str) -> Result<ChatRequest, Invalid> {
     ChatRequest::parse(
@@ -61,9 +60,8 @@ fn keeps_the_clients_bytes_unless_something_must_change() {
     let body = with(r#""seed": 1,  "x_unknown": {"b":1,"a":[1.50]}"#);
     let request = parse(&body).unwrap();
     assert_eq!(request.body_for("m"), body.as_bytes());
-    let renamed: Value = serde_json::from_slice(&request.body_for("other")).unwrap();
-    assert_eq!(renamed["model"], "other");
-    assert_eq!(renamed["x_unknown"], json!({"b": 1, "a": [1.5]}));
+    let renamed = body.replacen(r#""m""#, r#""other""#, 1).replacen(r#" 1,  "x"#, r#"1,"x"#, 1);
+    assert_eq!(request.body_for("other"), renamed.replace(r#""x_unknown": {"#, r#""x_unknown":{"#));
 }
 
 #[test]
@@ -71,11 +69,8 @@ fn takes_its_own_controls_out() {
     let mut controls = Controls::default();
     let body = with(r#""refrain":{"ttl":5},"cache":{"no-cache":true},"task_type":"sql""#);
     let request = ChatRequest::parse(Bytes::from(body), &mut controls).unwrap();
-    let sent: Value = serde_json::from_slice(&request.body_for("m")).unwrap();
-    assert_eq!(
-        sent.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["model", "messages"]
-    );
+    let sent = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    assert_eq!(request.body_for("m"), sent);
     assert!(controls.no_cache);
 
     let foreign = with(r#""cache":{"type":"ephemeral"}"#);

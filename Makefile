@@ -1,0 +1,98 @@
+# Everything that a clone needs. `make` alone lists the targets.
+#
+# GNU Make and a POSIX shell. Settings, each as `make TARGET NAME=value`:
+#
+#   PORT    where `run` listens on 127.0.0.1, if not where CONFIG says
+#   CONFIG  the configuration of `run` and `demo`
+#   ARGS    for the program that `bench` or `client-test` runs, such as "--only exact_hit"
+#   PYTHON  a Python from 3.11 to 3.13
+#   IMAGE   the name of the container image, and ENGINE what builds it
+
+PORT   =
+CONFIG = providers.toml
+ARGS   =
+PYTHON = python3
+IMAGE  = refrain
+ENGINE = docker
+CARGO  = cargo
+
+TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
+VENV   = .venv
+
+.PHONY: help setup run demo test client-test check bench image tools build venv
+.DEFAULT_GOAL = help
+# The steps print as they go; two at a time would be unreadable.
+.NOTPARALLEL:
+
+help:
+	@echo "make setup   prepare the embedding model and the ONNX Runtime, once (models/)"
+	@echo "make run     the same, then build and serve on 127.0.0.1:8080 (PORT=..., CONFIG=...)"
+	@echo "make demo    the same, then a tour of a minute that shows what the cache does"
+	@echo "make test    the whole test suite: format, lints, Rust tests, OpenAI's Python client"
+	@echo "make check   format and lints only"
+	@echo "make bench   what a request costs, against a mock provider (ARGS=...)"
+	@echo "make image   the container image (ENGINE=docker, IMAGE=refrain)"
+
+tools:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "error: $(PYTHON) is not installed; install Python 3.11 or newer, or name yours: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.11" >&2; exit 1; }
+	@command -v $(CARGO) >/dev/null || \
+	  { echo "error: $(CARGO) is not installed; install Rust 1.95 or newer, with cargo" >&2; exit 1; }
+
+setup: tools
+	@$(PYTHON) scripts/prepare_model.py --out models
+
+build: setup
+	$(CARGO) build --release --locked
+
+run: build
+	@$(if $(PORT),REFRAIN_SERVER__LISTEN=127.0.0.1:$(PORT)) \
+	  exec "$(TARGET)/release/refrain" serve --config "$(CONFIG)"
+
+demo: build
+	@exec "$(TARGET)/release/refrain" demo --config "$(CONFIG)"
+
+check: tools
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# Lints come last: they need only a part of what the tests have compiled by then to be compiled
+# again, and a failed test says more.
+test: setup venv
+	$(CARGO) fmt --check
+	@REFRAIN_BIN="$(TARGET)/debug/refrain" $(PYTHON) tests/python/suites.py \
+	  "$(CARGO) test --locked --no-fail-fast" \
+	  "$(VENV)/bin/python -m pytest tests/python" \
+	  "$(CARGO) clippy --locked --all-targets -- -D warnings"
+
+# Only the Python client's tests, against the debug build: make client-test ARGS="-k stream"
+client-test: setup venv
+	$(CARGO) build --locked
+	REFRAIN_BIN="$(TARGET)/debug/refrain" $(VENV)/bin/python -m pytest tests/python $(ARGS)
+
+# Made anew when its requirements, the interpreter or the folder's name have changed.
+venv: tools
+	@want="$$($(PYTHON) -VV) $(CURDIR) $$(sha256sum < tests/python/requirements.txt)"; \
+	if [ "$$(cat $(VENV)/.ready 2>/dev/null)" = "$$want" ]; then \
+	  echo "python environment for the client tests: there"; \
+	else \
+	  echo "python environment for the client tests: installing" && \
+	  rm -rf $(VENV) && \
+	  $(PYTHON) -m venv $(VENV) && \
+	  env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PYTHONPATH -u PYTHONHOME \
+	    $(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
+	    --require-hashes --only-binary :all: --requirement tests/python/requirements.txt && \
+	  echo "$$want" > $(VENV)/.ready; \
+	fi
+
+# The gateway as it is shipped: `cargo bench` would build one with what only tests ask for.
+bench: build
+	@mkdir -p "$(TARGET)/shipped" && cp "$(TARGET)/release/refrain" "$(TARGET)/shipped/refrain"
+	REFRAIN_BIN="$(TARGET)/shipped/refrain" $(CARGO) bench --locked --bench gateway -- $(ARGS)
+
+image:
+	@command -v $(ENGINE) >/dev/null || \
+	  { echo "error: $(ENGINE) is not installed; install it, or name another: make image ENGINE=podman" >&2; exit 1; }
+	$(ENGINE) build --tag $(IMAGE) .

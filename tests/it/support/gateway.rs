@@ -1,0 +1,173 @@
+//! A gateway on a socket of its own.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use refrain::{
+    app::{App, Parts},
+    clock::Clock,
+    config::{Config, Sources},
+    embed::Embed,
+    http::server::{Limits, serve},
+    provider::demo::Pace,
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    client::{self, Ask},
+    upstream::{KEY, Upstream},
+};
+
+/// A running gateway; stops when it is dropped.
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) app: App,
+    pub(crate) clock: Clock,
+    client: reqwest::Client,
+    _serving: JoinSet<()>,
+}
+
+/// A gateway to be started.
+pub(crate) struct Setup {
+    toml: String,
+    encoder: Option<Arc<dyn Embed>>,
+    clock: Clock,
+}
+
+/// The section of one more provider.
+pub(crate) fn provider(name: &str, upstream: &Upstream) -> String {
+    provider_at(name, &upstream.base_url())
+}
+
+/// The section of a provider at `base_url`.
+pub(crate) fn provider_at(name: &str, base_url: &str) -> String {
+    format!(
+        "[[providers]]\nname = \"{name}\"\nkind = \"openai\"\nbase_url = \"{base_url}\"\n\
+         api_key_env = \"UPSTREAM_KEY\"\n"
+    )
+}
+
+/// The section of a model.
+pub(crate) fn model(name: &str, targets: &[&str]) -> String {
+    format!("[[models]]\nname = \"{name}\"\ntargets = {targets:?}\n")
+}
+
+impl Setup {
+    /// A gateway with exactly this configuration.
+    pub(crate) fn new(toml: &str) -> Self {
+        Self {
+            toml: toml.to_owned(),
+            encoder: None,
+            clock: Clock::manual(),
+        }
+    }
+
+    /// With this encoder.
+    pub(crate) fn encoder(mut self, encoder: Arc<dyn Embed>) -> Self {
+        self.encoder = Some(encoder);
+        self
+    }
+
+    /// With tokio's time, which a test may pause.
+    pub(crate) fn tokio_time(mut self) -> Self {
+        self.clock = Clock::system();
+        self
+    }
+
+    pub(crate) async fn start(self) -> Gateway {
+        let env = |name: &str| match name {
+            "UPSTREAM_KEY" => Some(KEY.to_owned()),
+            "ALICE_KEY" | "BOB_KEY" | "CAROL_KEY" | "ADMIN_KEY" => {
+                Some(format!("sk-{}", name.to_lowercase()))
+            }
+            _ => None,
+        };
+        let sources = Sources {
+            path: Path::new("test.toml"),
+            text: &self.toml,
+            env: &env,
+            env_overrides: &[],
+        };
+        let (config, _) = Config::parse(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+        let parts = Parts {
+            clock: self.clock.clone(),
+            encoder: self.encoder,
+            metrics: None,
+            demo_pace: Pace {
+                first_token: Default::default(),
+                between: Default::default(),
+            },
+        };
+        let app = App::build(&config, parts).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = Limits {
+            connections: config.server.max_connections,
+            header_timeout: config.server.header_timeout,
+            drain_timeout: config.server.drain_timeout,
+        };
+        let router = app.router();
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            let (tasks, never) = (TaskTracker::new(), std::future::pending());
+            serve(listener, router, limits, &tasks, never)
+                .await
+                .unwrap();
+        });
+        let client = client::http().build().unwrap();
+        Gateway {
+            address,
+            app,
+            clock: self.clock,
+            client,
+            _serving: serving,
+        }
+    }
+}
+
+impl Gateway {
+    /// A gateway with one provider, `main`, and one model, `gpt-test`; without semantic tier.
+    pub(crate) async fn before(upstream: &Upstream) -> Self {
+        Self::setup(upstream, "").start().await
+    }
+
+    /// The same with more configuration.
+    pub(crate) fn setup(upstream: &Upstream, more: &str) -> Setup {
+        let (provider, model) = (
+            provider("main", upstream),
+            model("gpt-test", &["main/gpt-test"]),
+        );
+        let price = "price = { input = 1.0, output = 2.0 }";
+        Setup::new(&format!("{more}\n{provider}{model}{price}\n"))
+    }
+
+    /// A chat request.
+    pub(crate) fn ask(&self, body: &Value) -> Ask {
+        self.post(body.to_string())
+    }
+
+    /// A chat request of these very bytes.
+    pub(crate) fn post(&self, body: impl Into<reqwest::Body>) -> Ask {
+        self.request("POST", "/v1/chat/completions", body)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Ask {
+        Ask::new(self.client.get(self.url(path)))
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, body: impl Into<reqwest::Body>) -> Ask {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.client.request(method, self.url(path)).body(body);
+        Ask::new(request.header("content-type", "application/json"))
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// What the admin page is told.
+    pub(crate) async fn stats(&self) -> Value {
+        self.get("/admin/api/stats").send().await.json()
+    }
+}

@@ -1,0 +1,214 @@
+//! A scripted OpenAI on a socket of its own, that refuses what the real one refuses.
+//!
+//! Without a script it answers "answer 1", "answer 2", … in the form that was asked for, so that an
+//! answer tells by which call it was made.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use super::answer::{Answer, Body};
+
+/// The one key that it accepts.
+pub(crate) const KEY: &str = "sk-upstream-5f1c9a7e";
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Received {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// The fake provider; stops when it is dropped.
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    state: Arc<State>,
+    _serving: JoinSet<()>,
+}
+
+struct State {
+    script: Mutex<VecDeque<Answer>>,
+    received: watch::Sender<Vec<Received>>,
+}
+
+impl Upstream {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State {
+            script: Mutex::default(),
+            received: watch::Sender::default(),
+        });
+        let mut serving = JoinSet::new();
+        serving.spawn(accept(listener, Arc::clone(&state)));
+        Self {
+            address,
+            state,
+            _serving: serving,
+        }
+    }
+
+    /// An address at which nobody answers.
+    pub(crate) async fn gone() -> String {
+        Self::start().await.base_url()
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Answers the next request that has no answer yet.
+    pub(crate) fn script(&self, answer: Answer) {
+        self.state.script.lock().unwrap().push_back(answer);
+    }
+
+    /// The chat requests so far.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.state.received.borrow().clone()
+    }
+
+    /// How many chat requests there were.
+    pub(crate) fn calls(&self) -> usize {
+        self.state.received.borrow().len()
+    }
+
+    /// The only chat request.
+    #[track_caller]
+    pub(crate) fn only(&self) -> Received {
+        let received = self.received();
+        assert_eq!(received.len(), 1);
+        received.into_iter().next().unwrap()
+    }
+
+    /// Waits until so many chat requests have come.
+    pub(crate) async fn arrived(&self, calls: usize) {
+        let mut received = self.state.received.subscribe();
+        received
+            .wait_for(|received| received.len() >= calls)
+            .await
+            .unwrap();
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        stream.set_nodelay(true).unwrap();
+        let state = Arc::clone(&state);
+        let service = hyper::service::service_fn(move |request| {
+            let state = Arc::clone(&state);
+            async move { Ok::<_, Infallible>(respond(&state, request).await) }
+        });
+        connections.spawn(async move {
+            // Ends with an error where a script cuts the connection.
+            let http = hyper::server::conn::http1::Builder::new();
+            let _cut = http.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return refuse(400, "the body ended too early").await;
+    };
+    let body = body.to_bytes();
+    if head
+        .headers
+        .get("authorization")
+        .is_none_or(|key| key != &format!("Bearer {KEY}"))
+    {
+        return refuse(401, &format!("Incorrect API key provided: {KEY}.")).await;
+    }
+    match (&head.method, head.uri.path()) {
+        (&Method::GET, "/v1/models") => {
+            let models =
+                json!({"object": "list", "data": [{"id": "found-model", "object": "model"}]});
+            return Answer::json(&models).response(1, false).await;
+        }
+        (&Method::POST, "/v1/chat/completions") if head.uri.query().is_none() => {}
+        (method, path) => return refuse(404, &format!("Invalid URL ({method} {path})")).await,
+    }
+    if let Some(objection) = objection(&head.headers, &body) {
+        return refuse(400, &objection).await;
+    }
+    let stream = serde_json::from_slice::<Value>(&body).unwrap()["stream"] == true;
+    let mut number = 0;
+    let scripted = state.script.lock().unwrap().pop_front();
+    state.received.send_modify(|received| {
+        received.push(Received {
+            headers: head.headers,
+            body,
+        });
+        number = received.len();
+    });
+    let answer = scripted.unwrap_or_else(|| Answer::said(&format!("answer {number}")));
+    answer.response(number, stream).await
+}
+
+/// What OpenAI would not take.
+fn objection(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    if headers
+        .get("content-type")
+        .is_none_or(|kind| kind != "application/json")
+    {
+        return Some("Unsupported content type".to_owned());
+    }
+    if let Some(name) = headers
+        .keys()
+        .find(|name| name.as_str().starts_with("x-refrain"))
+    {
+        return Some(format!("a header of the gateway's own: {name}"));
+    }
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return Some("We could not parse the JSON body of your request.".to_owned());
+    };
+    let controls = [
+        "refrain",
+        "cache",
+        "task_type",
+        "prefer_fast",
+        "trim_messages",
+    ];
+    if let Some(control) = controls
+        .iter()
+        .find(|control| fields.contains_key(**control))
+    {
+        return Some(format!("Unrecognized request argument supplied: {control}"));
+    }
+    if !fields.get("model").is_some_and(Value::is_string) {
+        return Some("you must provide a model parameter".to_owned());
+    }
+    if fields
+        .get("messages")
+        .and_then(Value::as_array)
+        .is_none_or(Vec::is_empty)
+    {
+        return Some("'messages' is too short".to_owned());
+    }
+    if fields.contains_key("stream_options") && fields.get("stream") != Some(&Value::Bool(true)) {
+        return Some("'stream_options' is only allowed when 'stream' is enabled".to_owned());
+    }
+    None
+}
+
+async fn refuse(status: u16, message: &str) -> Response<Body> {
+    Answer::error(status, message).response(0, false).await
+}

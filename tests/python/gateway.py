@@ -1,0 +1,98 @@
+"""The gateway's program, running: started on a free port, its output kept, ended by SIGTERM."""
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# A debug build loads the model in about a second; a busy machine takes its time.
+READY_WITHIN = 60
+ENDED_WITHIN = 30
+
+
+def program():
+    path = os.environ.get("REFRAIN_BIN")
+    if not path:
+        raise RuntimeError("REFRAIN_BIN has to name the program under test; `make test` sets it")
+    if not os.access(path, os.X_OK):
+        raise RuntimeError(f"REFRAIN_BIN is {path}, which cannot be run; build it first")
+    return os.path.abspath(path)
+
+
+class Gateway:
+    """`refrain serve` with `config`, which is a text, or the path of a file."""
+
+    def __init__(self, name, config, environment):
+        self.name = name
+        self._folder = tempfile.TemporaryDirectory(prefix=f"refrain-{name}-")
+        folder = Path(self._folder.name)
+        if isinstance(config, str):
+            path = folder / "providers.toml"
+            path.write_text(config)
+        else:
+            path = config
+        self._output = folder / "output"
+        # Nothing of the caller's: no provider key and no proxy may find its way in.
+        bare = {"PATH": os.environ["PATH"], "HOME": str(folder), "RUST_LOG": "debug"}
+        with open(self._output, "wb") as output:
+            self._process = subprocess.Popen(
+                [program(), "serve", "--config", str(path)],
+                env={**bare, "REFRAIN_SERVER__LISTEN": "127.0.0.1:0", **environment},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self.url = self._wait_until_ready()
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def _wait_until_ready(self):
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(
+                    f"the gateway ended with {self._process.returncode} at its start:\n"
+                    + self.output()
+                )
+            address = re.search(r"endpoint +(http://\S+)/v1$", self.output(), re.MULTILINE)
+            if address and is_ready(address[1]):
+                return address[1]
+            time.sleep(0.02)
+        raise RuntimeError(f"the gateway was not ready in {READY_WITHIN} s:\n{self.output()}")
+
+    def output(self):
+        return self._output.read_text(errors="replace")
+
+    def stop(self):
+        """Ends it as an orchestrator would; returns its exit code and everything that it wrote."""
+        self._process.terminate()
+        try:
+            code = self._process.wait(ENDED_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = f"killed: it did not end within {ENDED_WITHIN} s of SIGTERM"
+            self._process.wait()
+        output = self.output()
+        self._folder.cleanup()
+        return code, output
+
+
+# Proxies of the environment are for the outside.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def is_ready(url):
+    try:
+        with _direct.open(f"{url}/health/ready", timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

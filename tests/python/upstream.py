@@ -1,0 +1,399 @@
+"""A provider with OpenAI's interface that answers from scripts and forgives nothing.
+
+A test scripts the answers to one model name and reads back what was asked for it. Whatever a real
+provider would not take, or must never see (the gateway's own controls, a client's key, an
+unscripted model), is answered with 400 and noted in `complaints`, which have to be empty at the
+end of the session.
+"""
+
+import json
+import re
+import select
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# https://platform.openai.com/docs/api-reference/chat/create, seen 2026-11.
+REQUEST_FIELDS = set(
+    """
+    audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens
+    max_tokens messages metadata modalities model moderation n parallel_tool_calls prediction
+    presence_penalty prompt_cache_key prompt_cache_retention reasoning_effort response_format
+    safety_identifier seed service_tier stop store stream stream_options temperature tool_choice
+    tools top_logprobs top_p user verbosity web_search_options
+    """.split()
+)
+MESSAGE_FIELDS = {
+    "developer": {"content", "name"},
+    "system": {"content", "name"},
+    "user": {"content", "name"},
+    "assistant": {"content", "name", "refusal", "tool_calls", "audio"},
+    "tool": {"content", "tool_call_id"},
+}
+# What clients of a particular server send and a gateway has to hand on.
+VENDOR = "vendor_"
+# How long a handler waits for what a test is about to do; it bounds a test that has gone wrong.
+PATIENCE = 20
+
+
+@dataclass
+class Says:
+    """A whole answer, as JSON or as a stream, whichever is asked for."""
+
+    text: str | None = None
+    tool_calls: list = field(default_factory=list)
+    finish: str | None = None
+    refusal: str | None = None
+    headers: dict = field(default_factory=dict)
+    choices: int = 1
+    extra: dict = field(default_factory=dict)
+
+    def finish_reason(self):
+        return self.finish or ("tool_calls" if self.tool_calls else "stop")
+
+
+@dataclass
+class Refuses:
+    """An error."""
+
+    status: int
+    body: dict | str
+    headers: dict = field(default_factory=dict)
+
+
+@dataclass
+class Breaks:
+    """A stream that ends after some words, if any: by a closed connection, or an error event."""
+
+    text: str | None
+    error: dict | None = None
+
+
+class Holds:
+    """A stream that stops in the middle until the test, or the gateway hanging up, ends it."""
+
+    def __init__(self, text):
+        self.text = text
+        self.go_on = threading.Event()
+        self.abandoned = threading.Event()
+
+
+class Silent:
+    """No answer at all before the caller hangs up."""
+
+    def __init__(self):
+        self.abandoned = threading.Event()
+
+
+class Barrier:
+    """An answer that is given only when as many requests are waiting for theirs."""
+
+    def __init__(self, parties):
+        self.barrier = threading.Barrier(parties)
+
+
+def echo(text):
+    """What a model without a script says."""
+    return f"You said: {text}"
+
+
+def usage(text):
+    said = len(text.split())
+    return {"prompt_tokens": 10, "completion_tokens": said, "total_tokens": 10 + said}
+
+
+def last_text(messages):
+    content = messages[-1].get("content") or ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part.get("text", "") for part in content)
+
+
+@dataclass
+class Received:
+    """One request: its headers, its very bytes, and what they say."""
+
+    headers: dict
+    raw: bytes
+    body: dict
+
+
+class Upstream:
+    def __init__(self, key, forbidden):
+        self.key = key
+        self.forbidden = forbidden
+        self.complaints = []
+        self._scripts = defaultdict(deque)
+        self._received = defaultdict(list)
+        self._lock = threading.Lock()
+        outer = self
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            # Of a burst of connections none may be refused.
+            request_queue_size = 256
+
+            def handle_error(self, request, client_address):
+                import traceback
+
+                outer.complain("the fake upstream failed: " + traceback.format_exc())
+
+        self._server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"upstream": self}))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    @property
+    def base_url(self):
+        host, port = self._server.server_address[:2]
+        return f"http://{host}:{port}/v1"
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def script(self, model, *answers):
+        """What to answer for `model`, in order; the last answer is given again and again."""
+        with self._lock:
+            self._scripts[model] = deque(answers)
+        return answers[0]
+
+    def received(self, model):
+        """The requests for `model` so far."""
+        with self._lock:
+            return list(self._received[model])
+
+    def complain(self, text):
+        with self._lock:
+            self.complaints.append(text)
+
+    def take(self, received):
+        """Notes a request and picks its answer."""
+        model = received.body["model"]
+        with self._lock:
+            self._received[model].append(received)
+            script = self._scripts[model]
+            if not script:
+                return Says(echo(last_text(received.body["messages"])))
+            return script.popleft() if len(script) > 1 else script[0]
+
+
+def fault(received):
+    """Why a provider would not take this request, or None."""
+    body = received.body
+    for key in body:
+        if key not in REQUEST_FIELDS and not key.startswith(VENDOR):
+            return f"unknown field {key!r}"
+    if not isinstance(body.get("model"), str):
+        return "no model"
+    if not body.get("messages") or not isinstance(body["messages"], list):
+        return "no messages"
+    for message in body["messages"]:
+        known = MESSAGE_FIELDS.get(message.get("role"))
+        if known is None:
+            return f"unknown role {message.get('role')!r}"
+        if not set(message) <= known | {"role"}:
+            return f"unknown fields in a message: {sorted(set(message) - known)}"
+    if "stream_options" in body and not body.get("stream"):
+        return "stream_options without stream"
+    names = {tool["function"]["name"] for tool in body.get("tools", [])}
+    if len(names) != len(body.get("tools", [])):
+        return "two tools of one name"
+    return None
+
+
+def no_duplicates(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field is given twice")
+    return fields
+
+
+class Handler(BaseHTTPRequestHandler):
+    upstream: Upstream
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.refuse_strangely(f"unexpected GET {self.path}")
+
+    def do_POST(self):
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if self.path != "/v1/chat/completions":
+            return self.refuse_strangely(f"unexpected POST {self.path}")
+        if headers.get("authorization") != f"Bearer {self.upstream.key}":
+            return self.refuse_strangely("not the gateway's key")
+        if headers.get("content-type") != "application/json":
+            return self.refuse_strangely(f"content-type {headers.get('content-type')!r}")
+        for name, value in headers.items():
+            if name.startswith(("x-refrain", "x-stainless", "cookie")) or name == "cache-control":
+                return self.refuse_strangely(f"the header {name} is none of a provider's business")
+            if name != "authorization" and any(secret in value for secret in self.upstream.forbidden):
+                return self.refuse_strangely(f"the header {name} holds a secret")
+        if any(secret.encode() in raw for secret in self.upstream.forbidden):
+            return self.refuse_strangely("the body holds a secret")
+        try:
+            body = json.loads(raw, object_pairs_hook=no_duplicates)
+        except ValueError as error:
+            return self.refuse_strangely(f"unreadable body: {error}")
+        received = Received(headers, raw, body)
+        if why := fault(received):
+            return self.refuse_strangely(why)
+        self.answer(received, self.upstream.take(received))
+
+    def answer(self, received, answer):
+        body = received.body
+        match answer:
+            case Says():
+                if body.get("stream"):
+                    self.stream(body, answer)
+                else:
+                    self.whole(body, answer)
+            case Refuses():
+                is_text = isinstance(answer.body, str)
+                payload = answer.body.encode() if is_text else json.dumps(answer.body).encode()
+                content_type = "text/html" if is_text else "application/json"
+                self.send(answer.status, content_type, payload, answer.headers)
+            case Breaks():
+                self.open_stream({})
+                if answer.text is not None:
+                    for chunk in self.words(body, answer.text):
+                        self.event(chunk)
+                if answer.error:
+                    self.event({"error": answer.error})
+                # Without the empty chunk that ends a body.
+                self.close_connection = True
+            case Holds():
+                self.open_stream({})
+                first, *rest = self.words(body, answer.text)
+                self.event(first)
+                self.event(rest[0])
+                if self.waits_for(answer.go_on, answer.abandoned):
+                    for chunk in rest[1:]:
+                        self.event(chunk)
+                    self.end_stream(body, Says(answer.text))
+            case Silent():
+                self.waits_for(threading.Event(), answer.abandoned)
+            case Barrier():
+                answer.barrier.wait(PATIENCE)
+                said = Says(echo(last_text(body["messages"])))
+                self.stream(body, said) if body.get("stream") else self.whole(body, said)
+
+    def waits_for(self, go_on, abandoned):
+        """Whether the test said to go on; False when the gateway hung up first."""
+        for _ in range(PATIENCE * 100):
+            if go_on.is_set():
+                return True
+            readable, _, _ = select.select([self.connection], [], [], 0.01)
+            if readable and not self.connection.recv(1):
+                abandoned.set()
+                self.close_connection = True
+                return False
+        self.upstream.complain("a held stream was neither released nor abandoned")
+        self.close_connection = True
+        return False
+
+    # --- answers as a whole ---------------------------------------------------------------------
+
+    def head(self, body, kind):
+        return {
+            "id": "chatcmpl-upstream",
+            "object": kind,
+            "created": 1_760_000_000,
+            "model": f"{body['model']}-2026-01-01",
+            "service_tier": "default",
+            "system_fingerprint": "fp_upstream",
+        }
+
+    def whole(self, body, answer):
+        message = {"role": "assistant", "content": answer.text, "refusal": answer.refusal}
+        if answer.tool_calls:
+            message["tool_calls"] = answer.tool_calls
+        choice = {"message": message, "logprobs": None, "finish_reason": answer.finish_reason()}
+        choices = [{"index": index, **choice} for index in range(answer.choices)]
+        payload = {
+            **self.head(body, "chat.completion"),
+            "choices": choices,
+            "usage": usage(answer.text or ""),
+            **answer.extra,
+        }
+        headers = {"x-request-id": "req_of_upstream", "openai-processing-ms": "7"}
+        data = json.dumps(payload, ensure_ascii=False).encode()
+        self.send(200, "application/json", data, {**headers, **answer.headers})
+
+    def send(self, status, content_type, data, headers):
+        self.send_response(status)
+        self.send_header("content-type", content_type)
+        self.send_header("content-length", str(len(data)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def refuse_strangely(self, why):
+        self.upstream.complain(why)
+        error = {"message": f"fake upstream: {why}", "type": "invalid_request_error"}
+        self.send(400, "application/json", json.dumps({"error": error}).encode(), {})
+
+    # --- answers as a stream --------------------------------------------------------------------
+
+    def open_stream(self, headers):
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("transfer-encoding", "chunked")
+        for name, value in {"x-request-id": "req_of_upstream", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def event(self, data):
+        text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+        payload = f"data: {text}\n\n".encode()
+        try:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(payload), payload))
+        except ConnectionError:
+            self.close_connection = True
+
+    def chunk(self, body, delta, finish=None, index=0):
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+        chunk = {**self.head(body, "chat.completion.chunk"), "choices": [choice]}
+        if body.get("stream_options", {}).get("include_usage"):
+            chunk["usage"] = None
+        return chunk
+
+    def words(self, body, text, index=0):
+        first = {"role": "assistant", "content": "", "refusal": None}
+        yield self.chunk(body, first, index=index)
+        for word in re.findall(r"\S+\s*|\s+", text):
+            yield self.chunk(body, {"content": word}, index=index)
+
+    def stream(self, body, answer):
+        self.open_stream(answer.headers)
+        for index in range(answer.choices):
+            if answer.tool_calls:
+                first = {"role": "assistant", "content": None, "refusal": None}
+                self.event(self.chunk(body, first, index=index))
+                for place, call in enumerate(answer.tool_calls):
+                    function = call["function"]
+                    start = {**call, "index": place, "function": {**function, "arguments": ""}}
+                    self.event(self.chunk(body, {"tool_calls": [start]}, index=index))
+                    for piece in re.findall(r".{1,5}", function["arguments"], re.DOTALL):
+                        delta = {"index": place, "function": {"arguments": piece}}
+                        self.event(self.chunk(body, {"tool_calls": [delta]}, index=index))
+            else:
+                for chunk in self.words(body, answer.text, index):
+                    self.event(chunk)
+        self.end_stream(body, answer)
+
+    def end_stream(self, body, answer):
+        for index in range(answer.choices):
+            self.event(self.chunk(body, {}, answer.finish_reason(), index))
+        if body.get("stream_options", {}).get("include_usage"):
+            head = self.head(body, "chat.completion.chunk")
+            self.event({**head, "choices": [], "usage": usage(answer.text or "")})
+        self.event("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
