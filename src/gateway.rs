@@ -181,16 +181,12 @@ impl Gateway {
             match self.look_up(&identity, &plan, &controls).await {
                 Lookup::Hit(entry, tier) => {
                     if let Some(raw) = raw {
-                        let (fingerprint, delivery) =
-                            (tier.fingerprint(&identity), request.delivery());
-                        self.store.remember(
-                            raw,
-                            Alias {
-                                fingerprint,
-                                delivery,
-                                semantic: tier.is_semantic(),
-                            },
-                        );
+                        let alias = Alias {
+                            fingerprint: identity.fingerprint,
+                            paraphrase_of: tier.paraphrase_of(),
+                            delivery: request.delivery(),
+                        };
+                        self.store.remember(raw, alias);
                     }
                     return Ok(self.hit(&entry, tier, &request, received).await);
                 }

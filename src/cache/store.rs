@@ -36,12 +36,12 @@ impl RawKey {
 /// What is known of a body that was seen before: everything that answering it takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Alias {
-    /// Its entry.
+    /// Its own entry, if there is one.
     pub fingerprint: Fingerprint,
+    /// The entry of the same question in other words, which answers as long as it has none.
+    pub paraphrase_of: Option<Fingerprint>,
     /// How it wants its answer.
     pub delivery: Delivery,
-    /// Whether it is another wording of the entry's question.
-    pub semantic: bool,
 }
 
 /// All entries.

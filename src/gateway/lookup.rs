@@ -38,22 +38,24 @@ impl Gateway {
     /// A hit by the very bytes of the body, without reading them.
     pub(super) fn identical(&self, raw: &RawKey, received: Moment) -> Option<Reply> {
         let alias = self.store.alias(raw)?;
-        let entry = self.store.get(&alias.fingerprint)?;
-        if !entry.is_fresh(self.clock.now(), None) {
-            return None;
-        }
+        let (entry, tier) = match (self.fresh(&alias.fingerprint, None), alias.paraphrase_of) {
+            (Some(entry), _) => (entry, Tier::Exact),
+            (None, Some(fingerprint)) => {
+                let entry = self.fresh(&fingerprint, None)?;
+                (
+                    entry,
+                    Tier::Semantic {
+                        similarity: None,
+                        fingerprint,
+                    },
+                )
+            }
+            (None, None) => return None,
+        };
         // Counting its tokens takes the request.
         if replay::lacks_usage(&entry, alias.delivery) {
             return None;
         }
-        let tier = if alias.semantic {
-            Tier::Semantic {
-                similarity: None,
-                fingerprint: alias.fingerprint,
-            }
-        } else {
-            Tier::Exact
-        };
         Some(self.serve(&entry, tier, alias.delivery, received))
     }
 

@@ -135,8 +135,8 @@ impl Recorder {
                 raw,
                 Alias {
                     fingerprint,
+                    paraphrase_of: None,
                     delivery,
-                    semantic: false,
                 },
             );
         }

@@ -13,7 +13,7 @@ use crate::{
     clock::Moment,
     error::{Error, UpstreamError},
     ident::{ModelId, ProviderName},
-    policy::identity::{Fingerprint, Identity},
+    policy::identity::Fingerprint,
     provider::Piece,
     telemetry::ledger::Way,
     units::{Similarity, Usd},
@@ -141,11 +141,11 @@ impl Tier {
         }
     }
 
-    /// The entry's fingerprint, where `identity` is the request's.
-    pub(super) fn fingerprint(self, identity: &Identity) -> Fingerprint {
+    /// The entry, if its question is another wording.
+    pub(super) fn paraphrase_of(self) -> Option<Fingerprint> {
         match self {
-            Self::Exact => identity.fingerprint,
-            Self::Semantic { fingerprint, .. } => fingerprint,
+            Self::Exact => None,
+            Self::Semantic { fingerprint, .. } => Some(fingerprint),
         }
     }
 }

@@ -40,21 +40,22 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
     } else {
         latency(route, status_class(status)).record(elapsed);
     }
+    let text = id.to_str().unwrap_or_default();
     if let Some(error) = response.extensions().get::<Arc<Error>>() {
-        log(&id, route, status, error);
+        log(text, route, status, error);
     } else {
         let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
-        tracing::debug!(request_id = ?id, route, status, elapsed_ms, "answered");
+        tracing::debug!(request_id = text, route, status, elapsed_ms, "answered");
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
-fn log(id: &HeaderValue, route: &str, status: u16, error: &Error) {
+fn log(id: &str, route: &str, status: u16, error: &Error) {
     match error.fault() {
-        Fault::Client => tracing::info!(request_id = ?id, route, status, %error, "refused"),
-        Fault::Upstream => tracing::warn!(request_id = ?id, route, status, %error, "not answered"),
-        Fault::Gateway => tracing::error!(request_id = ?id, route, status, %error, "failed"),
+        Fault::Client => tracing::info!(request_id = id, route, status, %error, "refused"),
+        Fault::Upstream => tracing::warn!(request_id = id, route, status, %error, "not answered"),
+        Fault::Gateway => tracing::error!(request_id = id, route, status, %error, "failed"),
     }
 }
 

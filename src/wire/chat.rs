@@ -5,12 +5,12 @@
 //! Unknown fields stay as they are. Invariant: [`ChatRequest::body_for`] gives the client's own bytes
 //! whenever nothing has to be changed in them.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use bytes::Bytes;
 use serde::{
     Deserialize,
-    de::{Deserializer, Error as _, MapAccess, Visitor},
+    de::{Deserializer, MapAccess, Visitor},
 };
 use serde_json::{Map, Value, value::RawValue};
 
@@ -55,35 +55,43 @@ pub struct ChatRequest {
     delivery: Delivery,
 }
 
-/// The top level of a body. A field given twice is refused: a gateway that reads one and a provider
-/// that reads the other would disagree on what was asked, and the cache would remember it.
-struct Fields(Map<String, Value>);
+/// The top level of an object: its fields in their order, each read as a `T`.
+struct TopLevel<T>(Vec<(String, T)>);
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for TopLevel<T> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Top;
-        impl<'de> Visitor<'de> for Top {
-            type Value = Fields;
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = TopLevel<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Fields, A::Error> {
-                let mut fields = Map::new();
-                while let Some((key, value)) = input.next_entry::<String, Value>()? {
-                    if fields.contains_key(&key) {
-                        return Err(A::Error::custom(format!(
-                            "the field `{key}` is given twice"
-                        )));
-                    }
-                    fields.insert(key, value);
+            fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(8);
+                while let Some(field) = input.next_entry()? {
+                    fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(TopLevel(fields))
             }
         }
-        input.deserialize_map(Top)
+        input.deserialize_map(Fields(PhantomData))
     }
+}
+
+/// The fields by name. A field given twice is refused: a gateway that reads one and a provider that
+/// reads the other would disagree on what was asked, and the cache would remember it.
+fn by_name(TopLevel(list): TopLevel<Value>) -> Result<Map<String, Value>, Invalid> {
+    let mut fields = Map::new();
+    for (key, value) in list {
+        if fields.contains_key(&key) {
+            let message = format!("the field `{}` is given twice", shortened(&key));
+            return Err(invalid(shortened(&key), message));
+        }
+        fields.insert(key, value);
+    }
+    Ok(fields)
 }
 
 impl ChatRequest {
@@ -105,10 +113,11 @@ impl ChatRequest {
                 param: None,
             });
         }
-        let Fields(mut fields) = serde_json::from_str(text).map_err(|error| Invalid {
+        let top_level = serde_json::from_str(text).map_err(|error| Invalid {
             message: format!("the body can't be read as JSON: {error}"),
             param: None,
         })?;
+        let mut fields = by_name(top_level)?;
         let edited = take_controls(&mut fields, controls)?;
         let model = match fields.get("model") {
             Some(Value::String(model)) if !model.is_empty() => model.clone(),
@@ -170,7 +179,7 @@ impl ChatRequest {
         if !self.edited && self.model == model {
             return self.raw.clone();
         }
-        let Ok(RawFields(raw)) = serde_json::from_slice(&self.raw) else {
+        let Ok(TopLevel::<&RawValue>(raw)) = serde_json::from_slice(&self.raw) else {
             return self.raw.clone();
         };
         let mut body = Vec::with_capacity(self.raw.len() + model.len());
@@ -189,31 +198,6 @@ impl ChatRequest {
         }
         body.push(b'}');
         body.into()
-    }
-}
-
-/// The top level of a body, unread below, in its order.
-struct RawFields<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for RawFields<'de> {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Top;
-        impl<'de> Visitor<'de> for Top {
-            type Value = RawFields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = input.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(RawFields(fields))
-            }
-        }
-        input.deserialize_map(Top)
     }
 }
 

@@ -60,8 +60,13 @@ fn keeps_the_clients_bytes_unless_something_must_change() {
     let body = with(r#""seed": 1,  "x_unknown": {"b":1,"a":[1.50]}"#);
     let request = parse(&body).unwrap();
     assert_eq!(request.body_for("m"), body.as_bytes());
-    let renamed = body.replacen(r#""m""#, r#""other""#, 1).replacen(r#" 1,  "x"#, r#"1,"x"#, 1);
-    assert_eq!(request.body_for("other"), renamed.replace(r#""x_unknown": {"#, r#""x_unknown":{"#));
+    let renamed = body
+        .replacen(r#""m""#, r#""other""#, 1)
+        .replacen(r#" 1,  "x"#, r#"1,"x"#, 1);
+    assert_eq!(
+        request.body_for("other"),
+        renamed.replace(r#""x_unknown": {"#, r#""x_unknown":{"#)
+    );
 }
 
 #[test]
