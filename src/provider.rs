@@ -19,6 +19,7 @@ use crate::{
 pub mod demo;
 mod events;
 pub mod openai;
+mod redact;
 mod transport;
 
 /// One call.

@@ -124,6 +124,7 @@ impl Reader {
                 return Err(broken(&"it ended before the answer did"));
             };
             if let Some(bytes) = self.splitter.push(&chunk).map_err(|error| broken(&error))? {
+                let bytes = self.transport.redactor.redact(bytes);
                 self.finish_seen |= names_a_finish_reason(&bytes);
                 let last =
                     memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));

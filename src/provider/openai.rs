@@ -63,8 +63,14 @@ impl OpenAi {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
-        let transport = Transport::new(config.name.clone(), base, headers, config.timeout)
-            .map_err(|error| fail(error.to_string()))?;
+        let transport = Transport::new(
+            config.name.clone(),
+            base,
+            headers,
+            config.api_key.as_ref().map(|key| key.expose()),
+            config.timeout,
+        )
+        .map_err(|error| fail(error.to_string()))?;
         Ok(Self {
             transport,
             chat_url: url("/chat/completions")?,

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::{Instant, timeout_at};
 
+use super::redact::Redactor;
 use crate::{
     config::Timeouts,
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
@@ -28,6 +29,7 @@ pub(super) struct Transport {
     provider: ProviderName,
     client: reqwest::Client,
     headers: HeaderMap,
+    pub(super) redactor: Redactor,
     pub(super) timeouts: Timeouts,
 }
 
@@ -55,7 +57,8 @@ impl Answered {
 }
 
 impl Transport {
-    /// Connections to a provider at `base_url`, with `headers` on every request.
+    /// Connections to a provider at `base_url`, with `headers` on every request, `key` among
+    /// them: it is taken out of whatever the provider says.
     ///
     /// # Errors
     /// When the TLS library can't be set up.
@@ -63,6 +66,7 @@ impl Transport {
         provider: ProviderName,
         base_url: &str,
         headers: HeaderMap,
+        key: Option<&str>,
         timeouts: Timeouts,
     ) -> Result<Self, reqwest::Error> {
         let mut client = reqwest::Client::builder()
@@ -79,10 +83,12 @@ impl Transport {
         {
             client = client.no_proxy();
         }
+        let redactor = key.map(Redactor::new).unwrap_or_default();
         Ok(Self {
             provider,
             client: client.build()?,
             headers,
+            redactor,
             timeouts,
         })
     }
@@ -178,11 +184,14 @@ impl Transport {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
         let body = timeout_at(deadline, collect(&mut response, LARGEST_ERROR)).await;
-        let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        let object = ErrorObject::read(&body).map(|object| self.without_key(status, object));
+        let body = self
+            .redactor
+            .redact(body.ok().and_then(Result::ok).unwrap_or_default());
+        let object = ErrorObject::read(&body);
         let message = match &object {
+            // Even a masked key is more than a client should see.
+            _ if matches!(status, 401 | 407) => KEY_REFUSED.to_owned(),
             Some(object) => object.message.clone(),
-            None if is_about_the_key(status) => KEY_REFUSED.to_owned(),
             None => shortened(&body),
         };
         self.error(UpstreamErrorKind::Status {
@@ -191,23 +200,6 @@ impl Transport {
             body: object.map(Into::into),
             retry_after,
         })
-    }
-
-    /// A provider's error without the gateway's key, which some quote in part or whole.
-    fn without_key(&self, status: u16, mut object: ErrorObject) -> ErrorObject {
-        let bearer = self
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let key = bearer
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or_default();
-        if is_about_the_key(status) {
-            object.message = KEY_REFUSED.to_owned();
-        } else if !key.is_empty() && object.message.contains(key) {
-            object.message = object.message.replace(key, "[the gateway's key]");
-        }
-        object
     }
 
     /// Reads the whole body.
@@ -223,10 +215,6 @@ impl Transport {
 }
 
 const KEY_REFUSED: &str = "it refuses the key that this gateway has for it";
-
-fn is_about_the_key(status: u16) -> bool {
-    matches!(status, 401 | 407)
-}
 
 async fn collect(response: &mut reqwest::Response, most: usize) -> Result<Bytes, String> {
     let Some(first) = response.chunk().await.map_err(|error| innermost(&error))? else {
