@@ -119,6 +119,20 @@ impl UpstreamError {
         }
     }
 
+    /// What happened, without a word of the provider's, which may quote the prompt: fit for logs.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let what = match &self.kind {
+            UpstreamErrorKind::Status { status, .. } => format!("answered {status}"),
+            UpstreamErrorKind::Decode(_) => "sent an answer that can't be used".to_owned(),
+            UpstreamErrorKind::Stream(_) => "broke off its stream".to_owned(),
+            kind @ (UpstreamErrorKind::Connect(_) | UpstreamErrorKind::Timeout(_)) => {
+                kind.to_string()
+            }
+        };
+        format!("provider `{}` {what}", self.provider)
+    }
+
     /// One word for metrics.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
@@ -211,4 +225,31 @@ impl Error {
             Self::Internal(_) => Fault::Gateway,
         }
     }
+
+    /// What happened, without a word of the client's or a provider's: fit for logs.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::BadRequest {
+                param: Some(param), ..
+            } if is_field(param) => format!("bad `{param}`"),
+            Self::BadRequest { .. } => "a body that can't be understood".to_owned(),
+            Self::ModelNotAllowed(_) => "a model that this key may not use".to_owned(),
+            Self::UnknownModel { .. } => "an unknown model".to_owned(),
+            Self::NoSuchPath(_) => "an unknown path".to_owned(),
+            Self::MethodNotAllowed(_) => "a method that the path does not have".to_owned(),
+            Self::Exhausted(upstream) => upstream.summary(),
+            Self::TooLarge { .. } | Self::Unauthorized(_) | Self::NotCached | Self::Internal(_) => {
+                self.to_string()
+            }
+        }
+    }
+}
+
+/// Whether this names a field of ours rather than quoting what the client sent.
+fn is_field(param: &str) -> bool {
+    param.len() <= 64
+        && param
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b))
 }

@@ -12,3 +12,4 @@ pub mod controls;
 pub mod error_body;
 pub mod models;
 pub mod sse;
+mod strict;

@@ -111,7 +111,7 @@ pub(super) async fn dispatch(
                 });
             }
             Err(error) if error.is_retryable() => {
-                tracing::warn!(provider = %provider, model = %target.model, %error, "attempt failed");
+                tracing::warn!(provider = %provider, model = %target.model, error = error.summary(), "attempt failed");
                 last = Some(error);
             }
             Err(error) => return Err(error),

@@ -81,7 +81,7 @@ fn with_errors_as_events(
     events
         .map(|item| {
             Ok(item.unwrap_or_else(|error| {
-                tracing::warn!(provider = %error.provider, %error, "a stream broke");
+                tracing::warn!(error = error.summary(), "a stream broke");
                 let mut event = Vec::new();
                 sse::write_event(&mut event, &error::body(&Error::Exhausted(error)));
                 event.into()

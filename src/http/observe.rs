@@ -52,10 +52,20 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
 }
 
 fn log(id: &str, route: &str, status: u16, error: &Error) {
+    // Not the error's own words: they may quote the prompt.
+    let summary = error.summary();
     match error.fault() {
-        Fault::Client => tracing::info!(request_id = id, route, status, %error, "refused"),
-        Fault::Upstream => tracing::warn!(request_id = id, route, status, %error, "not answered"),
-        Fault::Gateway => tracing::error!(request_id = id, route, status, %error, "failed"),
+        Fault::Client => tracing::info!(request_id = id, route, status, error = summary, "refused"),
+        Fault::Upstream => tracing::warn!(
+            request_id = id,
+            route,
+            status,
+            error = summary,
+            "not answered"
+        ),
+        Fault::Gateway => {
+            tracing::error!(request_id = id, route, status, error = summary, "failed")
+        }
     }
 }
 

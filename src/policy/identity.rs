@@ -8,11 +8,11 @@
 //! within a [`Partition`] only the wording of the last question differs.
 
 use blake3::Hasher;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::{ident::Namespace, wire::chat::ChatRequest};
 
-use super::question::{self, Asked, only_text_part};
+use super::question::{self, Asked, Block, only_text_part};
 
 /// Whose entries a request may see. Made with a secret of the process, so it can't be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,8 +104,11 @@ pub fn identify(
     scope: Scope,
     target: &str,
 ) -> Identity {
-    let mut canonical = Vec::with_capacity(1024);
-    write_text(&mut canonical, target);
+    let mut canonical = Canonical {
+        out: Vec::with_capacity(1024),
+        is_exact: true,
+    };
+    canonical.text(target);
     let fields = request.fields();
     let mut keys: Vec<(&str, &Value)> = fields
         .iter()
@@ -114,17 +117,17 @@ pub fn identify(
         .collect();
     keys.sort_unstable_by_key(|(key, _)| *key);
     for (key, value) in keys {
-        write_text(&mut canonical, key);
+        canonical.text(key);
         match (key, value) {
             ("stop", Value::String(_)) => {
-                canonical.push(b'[');
-                write_value(&mut canonical, value);
-                canonical.push(b']');
+                canonical.out.push(b'[');
+                canonical.value(value);
+                canonical.out.push(b']');
             }
-            _ => write_value(&mut canonical, value),
+            _ => canonical.value(value),
         }
     }
-    canonical.push(b'M');
+    canonical.out.push(b'M');
 
     let messages = request.messages();
     let (last, history) = match messages.split_last() {
@@ -132,19 +135,23 @@ pub fn identify(
         None => (None, messages),
     };
     for message in history {
-        write_message(&mut canonical, message, None);
+        canonical.message(message, None);
     }
     let parts = asked.and_then(|asked| asked.parts.as_ref());
     if let Some(last) = last {
-        write_message(&mut canonical, last, parts);
+        canonical.message(last, parts);
     }
     if let Some(user) = asked.and_then(|asked| personal_user(asked.gist(), fields)) {
-        canonical.push(b'U');
-        write_text(&mut canonical, user);
+        canonical.out.push(b'U');
+        canonical.text(user);
     }
-    let partition = scope.digest(&canonical);
+    if !canonical.is_exact {
+        canonical.out.push(b'R');
+        canonical.text(&String::from_utf8_lossy(request.raw()));
+    }
+    let partition = scope.digest(&canonical.out);
     let fingerprint = match parts {
-        Some(parts) => Scope(partition).digest(parts.question.as_bytes()),
+        Some(parts) => Scope(partition).digest(&wording(parts)),
         None => partition,
     };
     Identity {
@@ -225,79 +232,100 @@ fn merged_name<'a>(key: &'a str, fields: &Map<String, Value>) -> &'a str {
     }
 }
 
-fn write_message(out: &mut Vec<u8>, message: &Value, parts: Option<&question::Parts<'_>>) {
-    let Some(fields) = message.as_object() else {
-        return write_value(out, message);
+/// The question's blocks byte for byte, each with its length; the rest of the text is in the partition.
+fn wording(parts: &question::Parts<'_>) -> Vec<u8> {
+    let mut canonical = Canonical {
+        out: Vec::with_capacity(256),
+        is_exact: true,
     };
-    let mut fields: Vec<(&String, &Value)> = fields
-        .iter()
-        .filter(|(_, value)| !value.is_null() && !value.as_array().is_some_and(Vec::is_empty))
-        .collect();
-    fields.sort_unstable_by_key(|(key, _)| *key);
-    out.push(b'{');
-    for (key, value) in fields {
-        write_text(out, key);
-        match parts {
-            Some(parts) if key == "content" => write_matter(out, parts),
-            _ if key == "content" => match only_text_part(value) {
-                Some(text) => write_text(out, text),
-                None => write_value(out, value),
-            },
-            _ => write_value(out, value),
+    for block in &parts.blocks {
+        if let Block::Question(text) = block {
+            canonical.text(text);
         }
     }
-    out.push(b'}');
+    canonical.out
 }
 
-fn write_matter(out: &mut Vec<u8>, parts: &question::Parts<'_>) {
-    out.push(b'(');
-    for block in &parts.matter {
-        match block {
-            Some(text) => write_text(out, text),
-            None => out.push(b'?'),
-        }
-    }
-    out.push(b')');
+/// Writes values so that different ones are different bytes: every text carries its length, every
+/// list and object its end. Keys are sorted, numbers reduced (`1.0` is `1`).
+struct Canonical {
+    out: Vec<u8>,
+    /// Whether every number was read without loss. Whole numbers of more than 64 bits are not.
+    is_exact: bool,
 }
 
-/// Writes a value so that different values are different bytes: every text carries its length,
-/// every list and object its end. Keys are sorted, numbers reduced (`1.0` is `1`).
-fn write_value(out: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Null => out.push(b'0'),
-        Value::Bool(false) => out.push(b'f'),
-        Value::Bool(true) => out.push(b't'),
-        Value::Number(number) => {
-            out.push(b'n');
-            match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(whole), ..) => write_text(out, &whole.to_string()),
-                (_, Some(whole), _) => write_text(out, &whole.to_string()),
-                (.., Some(real)) => write_text(out, &real.to_string()),
-                (None, None, None) => write_text(out, &number.to_string()),
+impl Canonical {
+    fn message(&mut self, message: &Value, parts: Option<&question::Parts<'_>>) {
+        let Some(fields) = message.as_object() else {
+            return self.value(message);
+        };
+        let says_nothing =
+            |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        self.out.push(b'{');
+        for (key, value) in fields.iter().filter(|(_, value)| !says_nothing(value)) {
+            self.text(key);
+            match (parts, only_text_part(value)) {
+                (Some(parts), _) if key == "content" => self.matter(parts),
+                (_, Some(text)) if key == "content" => self.text(text),
+                _ => self.value(value),
             }
         }
-        Value::String(text) => write_text(out, text),
-        Value::Array(items) => {
-            out.push(b'[');
-            items.iter().for_each(|item| write_value(out, item));
-            out.push(b']');
-        }
-        Value::Object(fields) => {
-            out.push(b'{');
-            // Sorted: a map of serde_json is, unless its `preserve_order` is switched on.
-            for (key, value) in fields {
-                write_text(out, key);
-                write_value(out, value);
+        self.out.push(b'}');
+    }
+
+    fn matter(&mut self, parts: &question::Parts<'_>) {
+        self.out.push(b'(');
+        for block in &parts.blocks {
+            match block {
+                Block::Matter(text) => self.text(text),
+                Block::Question(_) => self.out.push(b'?'),
             }
-            out.push(b'}');
+        }
+        self.out.push(b')');
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.out.push(b'0'),
+            Value::Bool(false) => self.out.push(b'f'),
+            Value::Bool(true) => self.out.push(b't'),
+            Value::Number(number) => self.number(number),
+            Value::String(text) => self.text(text),
+            Value::Array(items) => {
+                self.out.push(b'[');
+                items.iter().for_each(|item| self.value(item));
+                self.out.push(b']');
+            }
+            Value::Object(fields) => {
+                self.out.push(b'{');
+                // Sorted: a map of serde_json is, unless its `preserve_order` is switched on.
+                for (key, value) in fields {
+                    self.text(key);
+                    self.value(value);
+                }
+                self.out.push(b'}');
+            }
         }
     }
-}
 
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    out.push(b's');
-    out.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
+    fn number(&mut self, number: &Number) {
+        /// Above it, neighbouring whole numbers are one `f64`.
+        const EXACT: f64 = (1_u64 << 53) as f64;
+        self.out.push(b'n');
+        if let Some(real) = number.as_f64().filter(|_| number.is_f64()) {
+            self.is_exact &= real.abs() < EXACT;
+            self.text(&real.to_string());
+        } else {
+            self.text(&number.to_string());
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.push(b's');
+        self.out
+            .extend_from_slice(&(text.len() as u64).to_le_bytes());
+        self.out.extend_from_slice(text.as_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -71,8 +71,17 @@ pub(super) fn only_text_part(content: &Value) -> Option<&str> {
 pub struct Parts<'a> {
     /// The wording that may vary: what is embedded and compared.
     pub question: String,
-    /// The text in order, cut into blocks; a block of the question is `None`.
-    pub matter: Vec<Option<&'a str>>,
+    /// The whole text, in order.
+    pub blocks: Vec<Block<'a>>,
+}
+
+/// A part of a text, byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Block<'a> {
+    /// Of the question.
+    Question(&'a str),
+    /// Of the matter.
+    Matter(&'a str),
 }
 
 /// Cuts `text` into question and matter. `None` if it is long and has no short instruction at either
@@ -84,7 +93,7 @@ pub fn split(text: &str) -> Option<Parts<'_>> {
         if word_pieces(text, LONG) <= LONG {
             return Some(Parts {
                 question: text.trim().to_owned(),
-                matter: vec![None],
+                blocks: vec![Block::Question(text)],
             });
         }
         blocks = text.split_inclusive('\n').collect();
@@ -105,12 +114,16 @@ pub fn split(text: &str) -> Option<Parts<'_>> {
     if question.is_empty() {
         return None;
     }
-    let matter = (blocks.iter().enumerate())
-        .map(|(at, block)| (!in_question(at)).then_some(*block))
-        .collect();
+    let blocks = blocks.iter().enumerate().map(|(at, block)| {
+        if in_question(at) {
+            Block::Question(block)
+        } else {
+            Block::Matter(block)
+        }
+    });
     Some(Parts {
         question: question.join("\n"),
-        matter,
+        blocks: blocks.collect(),
     })
 }
 
@@ -215,7 +228,10 @@ mod tests {
     fn a_short_prompt_is_all_question() {
         let parts = split(" How many planets are there? ").unwrap();
         assert_eq!(parts.question, "How many planets are there?");
-        assert_eq!(parts.matter, [None]);
+        assert_eq!(
+            parts.blocks,
+            [Block::Question(" How many planets are there? ")]
+        );
     }
 
     #[test]
@@ -237,7 +253,10 @@ mod tests {
         let text = "Explain:\n\n```\nlet a = 1;\n\nlet b = 2;\n```";
         let parts = split(text).unwrap();
         assert_eq!(parts.question, "Explain:");
-        assert_eq!(parts.matter[1], Some("```\nlet a = 1;\n\nlet b = 2;\n```"));
+        assert_eq!(
+            parts.blocks[1],
+            Block::Matter("```\nlet a = 1;\n\nlet b = 2;\n```")
+        );
     }
 
     #[test]
@@ -256,15 +275,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_matter_holds_every_block_once(text in "([a-z` ]{0,40}\n{0,3}){0,12}") {
+        fn the_blocks_are_the_text(text in "([a-z` ]{0,40}\n{0,3}){0,12}") {
             if let Some(parts) = split(&text) {
-                let fixed: usize = parts.matter.iter().flatten().map(|block| block.len()).sum();
-                let open = parts.matter.iter().filter(|block| block.is_none()).count();
-                prop_assert!(open >= 1);
-                prop_assert!(fixed <= text.len());
-                for block in parts.matter.iter().flatten() {
-                    prop_assert!(text.contains(block));
-                }
+                let joined: String = parts.blocks.iter().map(|block| match block {
+                    Block::Question(text) | Block::Matter(text) => *text,
+                }).collect();
+                prop_assert_eq!(&joined, &text);
+                prop_assert!(parts.blocks.iter().any(|block| matches!(block, Block::Question(_))));
             }
         }
     }

@@ -5,16 +5,13 @@
 //! Unknown fields stay as they are. Invariant: [`ChatRequest::body_for`] gives the client's own bytes
 //! whenever nothing has to be changed in them.
 
-use std::{fmt, marker::PhantomData};
-
 use bytes::Bytes;
-use serde::{
-    Deserialize,
-    de::{Deserializer, MapAccess, Visitor},
-};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::controls::Controls;
+use super::{
+    controls::Controls,
+    strict::{Strict, TopLevel},
+};
 
 /// How the answer is to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,45 +52,6 @@ pub struct ChatRequest {
     delivery: Delivery,
 }
 
-/// The top level of an object: its fields in their order, each read as a `T`.
-struct TopLevel<T>(Vec<(String, T)>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for TopLevel<T> {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = TopLevel<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::with_capacity(8);
-                while let Some(field) = input.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(TopLevel(fields))
-            }
-        }
-        input.deserialize_map(Fields(PhantomData))
-    }
-}
-
-/// The fields by name. A field given twice is refused: a gateway that reads one and a provider that
-/// reads the other would disagree on what was asked, and the cache would remember it.
-fn by_name(TopLevel(list): TopLevel<Value>) -> Result<Map<String, Value>, Invalid> {
-    let mut fields = Map::new();
-    for (key, value) in list {
-        if fields.contains_key(&key) {
-            let message = format!("the field `{}` is given twice", shortened(&key));
-            return Err(invalid(shortened(&key), message));
-        }
-        fields.insert(key, value);
-    }
-    Ok(fields)
-}
-
 impl ChatRequest {
     /// Understands a body, and takes the gateway's own controls out of it and into `controls`.
     ///
@@ -113,11 +71,16 @@ impl ChatRequest {
                 param: None,
             });
         }
-        let top_level = serde_json::from_str(text).map_err(|error| Invalid {
+        let Strict(body) = serde_json::from_str(text).map_err(|error| Invalid {
             message: format!("the body can't be read as JSON: {error}"),
             param: None,
         })?;
-        let mut fields = by_name(top_level)?;
+        let Value::Object(mut fields) = body else {
+            return Err(Invalid {
+                message: "the body must be a JSON object".into(),
+                param: None,
+            });
+        };
         let edited = take_controls(&mut fields, controls)?;
         let model = match fields.get("model") {
             Some(Value::String(model)) if !model.is_empty() => model.clone(),
@@ -136,6 +99,12 @@ impl ChatRequest {
             model,
             delivery,
         })
+    }
+
+    /// The body as the client sent it.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
     }
 
     /// How long the body is, in bytes.
