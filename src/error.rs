@@ -53,9 +53,12 @@ pub enum UpstreamErrorKind {
     /// A success whose body is not what was asked for: HTML, nothing, broken JSON.
     #[error("sent an answer that can't be used: {0}")]
     Decode(String),
-    /// The stream broke off, or carried an error event.
+    /// The stream broke off.
     #[error("broke off its stream: {0}")]
     Stream(String),
+    /// The stream ended in an error event of the provider's.
+    #[error("reported an error in its stream: {}", .0.message)]
+    Reported(Arc<crate::wire::error_body::ErrorObject>),
 }
 
 /// Which time limit ran out.
@@ -126,6 +129,7 @@ impl UpstreamError {
             UpstreamErrorKind::Status { status, .. } => format!("answered {status}"),
             UpstreamErrorKind::Decode(_) => "sent an answer that can't be used".to_owned(),
             UpstreamErrorKind::Stream(_) => "broke off its stream".to_owned(),
+            UpstreamErrorKind::Reported(_) => "reported an error in its stream".to_owned(),
             kind @ (UpstreamErrorKind::Connect(_) | UpstreamErrorKind::Timeout(_)) => {
                 kind.to_string()
             }
@@ -148,7 +152,7 @@ impl UpstreamError {
             } => "client_error",
             UpstreamErrorKind::Status { .. } => "server_error",
             UpstreamErrorKind::Decode(_) => "decode",
-            UpstreamErrorKind::Stream(_) => "stream",
+            UpstreamErrorKind::Stream(_) | UpstreamErrorKind::Reported(_) => "stream",
         }
     }
 }

@@ -94,7 +94,8 @@ fn upstream_shape(error: &UpstreamError) -> Shape {
         },
         UpstreamErrorKind::Connect(_)
         | UpstreamErrorKind::Decode(_)
-        | UpstreamErrorKind::Stream(_) => of(StatusCode::BAD_GATEWAY, "upstream_error"),
+        | UpstreamErrorKind::Stream(_)
+        | UpstreamErrorKind::Reported(_) => of(StatusCode::BAD_GATEWAY, "upstream_error"),
     }
 }
 
@@ -113,6 +114,14 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         Error::Internal(_) => {
             object.message =
                 "an internal error; the gateway's log has it under this request's id".to_owned();
+        }
+        // What a provider says in the middle of its stream goes through too.
+        Error::Exhausted(UpstreamError {
+            kind: UpstreamErrorKind::Reported(theirs),
+            ..
+        }) => {
+            object.clone_from(theirs);
+            object.kind.get_or_insert_with(|| shape.kind.to_owned());
         }
         // What is about the request goes through in the provider's own words and fields.
         Error::Exhausted(UpstreamError {

@@ -149,7 +149,7 @@ impl Reader {
     fn reported(&self, error: ErrorObject) -> UpstreamError {
         let status = error.code.as_deref().and_then(|code| code.parse().ok());
         self.transport.error(if self.begun {
-            UpstreamErrorKind::Stream(error.message)
+            UpstreamErrorKind::Reported(error.into())
         } else {
             UpstreamErrorKind::Status {
                 status: status

@@ -211,6 +211,7 @@ impl Transport {
         .await
         .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::Total)))?
         .map_err(|why| self.decode_error(&why))
+        .map(|body| self.redactor.redact(body))
     }
 }
 

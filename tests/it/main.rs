@@ -3,12 +3,22 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     reason = "helpers are not seen as tests; a test stops where something is not as it should be"
 )]
 
 mod support;
 
+mod admin;
+mod binary;
 mod cache;
 mod encoder;
+mod errors;
+mod panics;
+mod paraphrase;
 mod passing;
+mod streams;
+mod tidy;

@@ -4,6 +4,7 @@ pub(crate) mod angles;
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod gateway;
+pub(crate) mod program;
 pub(crate) mod upstream;
 
 use serde_json::{Value, json};

@@ -201,3 +201,70 @@ async fn the_admin_page_tells_what_was_saved() {
     assert_eq!(sums, [1, 2, 15, 30].map(Value::from));
     assert_eq!(stats["cache"]["entries"], 1);
 }
+
+#[tokio::test]
+async fn the_border_between_question_and_matter_counts() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let matter = "A long text about harbours. ".repeat(30);
+    let one = format!("Translate into French.\n\n{matter}\n\nNo, forget that.\nInto German.");
+    let two = format!("Translate into French.\nNo, forget that.\n\n{matter}\n\nInto German.");
+    gateway.ask(&asking(&one)).send().await;
+    let reply = gateway.ask(&asking(&two)).send().await;
+    assert_eq!(reply.way(), "miss");
+}
+
+#[tokio::test]
+async fn leading_space_counts() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    gateway
+        .ask(&asking("    indent: what is this line's indentation?"))
+        .send()
+        .await;
+    let reply = gateway
+        .ask(&asking("indent: what is this line's indentation?"))
+        .send()
+        .await;
+    assert_eq!(reply.way(), "miss");
+}
+
+#[tokio::test]
+async fn nested_duplicates_keep_apart() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let body = |messages: &str| format!("{{\"model\":\"gpt-test\",\"messages\":[{messages}]}}");
+    gateway
+        .post(body("{\"role\":\"user\",\"content\":\"safe\"}"))
+        .send()
+        .await;
+    let reply = gateway
+        .post(body(
+            "{\"role\":\"user\",\"content\":\"evil\",\"content\":\"safe\"}",
+        ))
+        .send()
+        .await;
+    assert!(
+        reply.status == 400 || reply.way() == "miss",
+        "{} {}",
+        reply.status,
+        reply.way()
+    );
+}
+
+#[tokio::test]
+async fn huge_numbers_keep_apart() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let body = asking("What is a crab?").to_string();
+    let seed = |n: &str| body.replacen('{', &format!("{{\"seed\":{n},"), 1);
+    gateway
+        .post(seed("123456789012345678901234567890"))
+        .send()
+        .await;
+    let reply = gateway
+        .post(seed("123456789012345678901234567891"))
+        .send()
+        .await;
+    assert_eq!(reply.way(), "miss");
+}

@@ -259,3 +259,25 @@ async fn the_same_paraphrase_again_costs_no_embedding() {
     let again = gateway.ask(&asking(NEAR)).send().await;
     assert_eq!((again.way(), encoder.calls()), ("semantic", calls));
 }
+
+#[tokio::test]
+async fn a_paraphrase_asked_afresh_keeps_its_fresh_answer() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::setup(&upstream, "")
+        .encoder(planets())
+        .start()
+        .await;
+    assert_eq!(
+        after(&gateway, &asking(FIRST), &asking(NEAR)).await.said(),
+        "answer 1"
+    );
+    let fresh = gateway
+        .ask(&asking(NEAR))
+        .header("cache-control", "no-cache")
+        .send()
+        .await;
+    assert_eq!(fresh.said(), "answer 2");
+    gateway.app.settle().await;
+    let again = gateway.ask(&asking(NEAR)).send().await;
+    assert_eq!((again.way(), again.said().as_str()), ("exact", "answer 2"));
+}

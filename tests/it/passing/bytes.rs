@@ -1,6 +1,6 @@
 //! Bodies, in both directions.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
     answer::Answer,
@@ -106,17 +106,10 @@ async fn an_alias_and_a_pin_rename_the_model_and_nothing_else() {
         assert_eq!((reply.status, reply.header("x-refrain-model")), (200, sent));
     }
     for (received, sent) in upstream.received().iter().zip(["real-name", "other-name"]) {
-        let mut expected: Value = serde_json::from_str(REQUEST).unwrap();
-        expected["model"] = json!(sent);
-        assert_eq!(received.json(), expected);
-        let keys: Vec<_> = received
-            .json()
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
-        assert_eq!(keys, ["x_vendor", "model", "messages", "temperature"]);
+        // Every other value has its bytes and its place.
+        let expected = "{\"x_vendor\":{\"b\":1,\"a\":[null,1.50,1e2]},\"model\":\"NAME\",\"messages\":[\
+            {\"role\":\"user\",\"content\":\"Caf\\u00e9 \u{1f980}?\",\"x_extra\":true}],\"temperature\":0.70}";
+        assert_eq!(received.body, expected.replace("NAME", sent));
     }
 }
 

@@ -1,8 +1,14 @@
 //! A client: asks, and reads what comes back.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// A client without any proxy or time limit.
 pub(crate) fn http() -> reqwest::ClientBuilder {
@@ -139,5 +145,32 @@ impl Reply {
             text.map(str::to_owned)
         };
         self.chunks().iter().filter_map(text).collect()
+    }
+}
+
+/// A connection on which anything can be written.
+pub(crate) struct Raw(TcpStream);
+
+impl Raw {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Writes, unless the other side has hung up.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).await.is_ok()
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) async fn end(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
+    /// Everything that comes until the other side hangs up.
+    pub(crate) async fn read_to_end(mut self) -> String {
+        let mut all = Vec::new();
+        // A reset is an end, too; what came before it counts.
+        let _end = self.0.read_to_end(&mut all).await;
+        String::from_utf8(all).unwrap()
     }
 }

@@ -69,12 +69,6 @@ impl Setup {
         self
     }
 
-    /// With tokio's time, which a test may pause.
-    pub(crate) fn tokio_time(mut self) -> Self {
-        self.clock = Clock::system();
-        self
-    }
-
     pub(crate) async fn start(self) -> Gateway {
         let env = |name: &str| match name {
             "UPSTREAM_KEY" => Some(KEY.to_owned()),

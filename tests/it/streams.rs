@@ -1,0 +1,8 @@
+//! Streams that break, answers that are none, clients that leave, and calls that many share.
+
+mod broken;
+mod flight;
+mod hangup;
+mod thousand;
+mod timeouts;
+mod unusable;
