@@ -253,9 +253,10 @@ mod tests {
 
     fn check(fields: Value, controls: &Controls) -> Result<Plan, Bypass> {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "How many planets are there?"}]});
-        body.as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().unwrap().clone());
+        let Value::Object(fields) = fields else {
+            panic!("fields are an object")
+        };
+        body.as_object_mut().unwrap().extend(fields);
         let request =
             ChatRequest::parse(Bytes::from(body.to_string()), &mut Controls::default()).unwrap();
         plan(&request, Asked::of(&request).as_ref(), controls, &RULES)

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn check(message: Value, finish: Option<&str>) -> Result<Keep, NotKept> {
+    fn check(message: &Value, finish: Option<&str>) -> Result<Keep, NotKept> {
         let body = json!({"choices": [{"index": 0, "message": message, "finish_reason": finish}]});
         storable(&Answer::read(body.to_string().as_bytes()).unwrap())
     }
@@ -130,25 +130,25 @@ mod tests {
             json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "function",
                 "function": {"name": "f", "arguments": arguments}}]})
         };
-        assert_eq!(check(said("hi"), Some("stop")), Ok(Keep::ExactAndSemantic));
-        assert_eq!(check(said(" "), Some("stop")), Err(NotKept::Empty));
-        assert_eq!(check(said("hi"), Some("length")), Err(NotKept::Truncated));
+        assert_eq!(check(&said("hi"), Some("stop")), Ok(Keep::ExactAndSemantic));
+        assert_eq!(check(&said(" "), Some("stop")), Err(NotKept::Empty));
+        assert_eq!(check(&said("hi"), Some("length")), Err(NotKept::Truncated));
         assert_eq!(
-            check(said("hi"), Some("content_filter")),
+            check(&said("hi"), Some("content_filter")),
             Err(NotKept::Filtered)
         );
-        assert_eq!(check(said("hi"), None), Err(NotKept::Unfinished));
-        assert_eq!(check(said("hi"), Some("error")), Err(NotKept::Unfinished));
-        assert_eq!(check(call("{}"), Some("tool_calls")), Ok(Keep::ExactOnly));
+        assert_eq!(check(&said("hi"), None), Err(NotKept::Unfinished));
+        assert_eq!(check(&said("hi"), Some("error")), Err(NotKept::Unfinished));
+        assert_eq!(check(&call("{}"), Some("tool_calls")), Ok(Keep::ExactOnly));
         assert_eq!(
-            check(call("{\"a\":"), Some("tool_calls")),
+            check(&call("{\"a\":"), Some("tool_calls")),
             Err(NotKept::Unfinished)
         );
         assert_eq!(
-            check(said("hi"), Some("tool_calls")),
+            check(&said("hi"), Some("tool_calls")),
             Err(NotKept::Unfinished)
         );
         let refused = json!({"role": "assistant", "content": null, "refusal": "I can't."});
-        assert_eq!(check(refused, Some("stop")), Err(NotKept::Filtered));
+        assert_eq!(check(&refused, Some("stop")), Err(NotKept::Filtered));
     }
 }

@@ -202,7 +202,9 @@ fn shuffled(value: &Value, seed: u64) -> String {
                 }
                 out.push(']');
             }
-            leaf => out.push_str(&leaf.to_string()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                out.push_str(&value.to_string());
+            }
         }
         space(out, random);
     }

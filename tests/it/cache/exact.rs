@@ -24,9 +24,9 @@ async fn other_spellings_of_a_request_are_answered_from_the_cache() {
         spelled(
             json!({"messages": [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}]}),
         ),
-        format!(
-            "{{ \"messages\" : [ {{ \"role\":\"user\", \"content\":\"What do cr\\u0061bs eat?\" }} ] ,\n\"model\":\"gpt-test\"}}"
-        ),
+        r#"{ "messages" : [ { "role":"user", "content":"What do cr\u0061bs eat?" } ] ,
+"model":"gpt-test"}"#
+            .to_owned(),
     ] {
         let hit = gateway.post(body.clone()).send().await;
         assert_eq!(
