@@ -439,7 +439,7 @@ def test_a_stream_that_never_begins(client, upstream, model, error):
 
 
 def test_a_stream_with_an_error_event(client, upstream, model):
-    told = {"message": "The server had an error", "type": "server_error", "param": None, "code": None}
+    told = {"message": "The server had an error", "type": "server_error", "code": None}
     upstream.script(model, Breaks("One two", error=told))
     stream = client.chat.completions.create(model=model, messages=ask("Count"), stream=True)
     with pytest.raises(openai.APIError) as raised:

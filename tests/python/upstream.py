@@ -233,7 +233,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             if name.startswith(("x-refrain", "x-stainless", "cookie")) or name == "cache-control":
                 return self.refuse_strangely(f"the header {name} is none of a provider's business")
-            if name != "authorization" and any(secret in value for secret in self.upstream.forbidden):
+            secrets = [] if name == "authorization" else self.upstream.forbidden
+            if any(secret in value for secret in secrets):
                 return self.refuse_strangely(f"the header {name} holds a secret")
         if any(secret.encode() in raw for secret in self.upstream.forbidden):
             return self.refuse_strangely("the body holds a secret")
