@@ -174,6 +174,9 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The body is compressed, which is not read here.
+    #[error("the body is encoded (`Content-Encoding`); send it as it is")]
+    Encoded,
     /// No key, or one that no client has.
     #[error("{0}")]
     Unauthorized(&'static str),
@@ -219,6 +222,7 @@ impl Error {
         match self {
             Self::BadRequest { .. }
             | Self::TooLarge { .. }
+            | Self::Encoded
             | Self::Unauthorized(_)
             | Self::ModelNotAllowed(_)
             | Self::UnknownModel { .. }
@@ -243,9 +247,11 @@ impl Error {
             Self::NoSuchPath(_) => "an unknown path".to_owned(),
             Self::MethodNotAllowed(_) => "a method that the path does not have".to_owned(),
             Self::Exhausted(upstream) => upstream.summary(),
-            Self::TooLarge { .. } | Self::Unauthorized(_) | Self::NotCached | Self::Internal(_) => {
-                self.to_string()
-            }
+            Self::TooLarge { .. }
+            | Self::Encoded
+            | Self::Unauthorized(_)
+            | Self::NotCached
+            | Self::Internal(_) => self.to_string(),
         }
     }
 }

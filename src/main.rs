@@ -115,7 +115,12 @@ async fn serve(path: &Path) -> Result<(), String> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.server.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let _closed = io::stdout().write_all(banner(&app, &address.to_string(), semantic).as_bytes());
+    // Who listens on every address is best tried on this one.
+    let shown = match address.ip() {
+        ip if ip.is_unspecified() => format!("127.0.0.1:{}", address.port()),
+        _ => address.to_string(),
+    };
+    let _closed = io::stdout().write_all(banner(&app, &shown, semantic).as_bytes());
     match app
         .serve(listener, stop_signal())
         .await
@@ -202,12 +207,19 @@ async fn health(url: &str) -> Result<(), String> {
         .get(&url)
         .send()
         .await;
-    let status = answer.map_err(|error| error.to_string())?.status();
+    let status = answer
+        .map_err(|error| format!("{url}: {}", cause(&error)))?
+        .status();
     if status.is_success() {
         Ok(())
     } else {
         Err(format!("{url} answers {status}"))
     }
+}
+
+/// What is at the bottom of an error: "connection refused" rather than "error sending request".
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 fn load(path: &Path) -> Result<(Config, Vec<Notice>), String> {

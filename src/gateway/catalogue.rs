@@ -237,7 +237,7 @@ impl Catalogue {
             };
             let owner = match self.configured(entry, name) {
                 Some(route) => route.name.to_string(),
-                None if self.demo.is_some() => "refrain-demo".to_owned(),
+                None if self.demo.is_some() => "demo".to_owned(),
                 None => continue,
             };
             models.push(ModelObject::new(name.as_str(), &owner, self.started));

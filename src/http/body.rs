@@ -13,7 +13,7 @@ use crate::error::Error;
 ///
 /// # Errors
 /// [`Error::TooLarge`], before reading anything where the length is announced; [`Error::BadRequest`]
-/// if the client stops in the middle.
+/// if the client stops in the middle; [`Error::Encoded`] for a compressed one.
 pub(super) async fn read(headers: &HeaderMap, body: Body, limit: u64) -> Result<Bytes, Error> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -23,6 +23,10 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: u64) -> Result<
         .is_some_and(|length| length > limit)
     {
         return Err(Error::TooLarge { limit });
+    }
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Error::Encoded);
     }
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     match Limited::new(body, most).collect().await {

@@ -44,6 +44,11 @@ fn shape(error: &Error) -> Shape {
             INVALID,
             Some("request_too_large"),
         ),
+        Error::Encoded => of(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            INVALID,
+            Some("unsupported_encoding"),
+        ),
         Error::Unauthorized(_) => of(StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key")),
         Error::ModelNotAllowed(_) => of(StatusCode::FORBIDDEN, INVALID, Some("model_not_allowed")),
         Error::UnknownModel { .. } => of(StatusCode::NOT_FOUND, INVALID, Some("model_not_found")),
@@ -134,6 +139,7 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
             object.kind.get_or_insert_with(|| shape.kind.to_owned());
         }
         Error::TooLarge { .. }
+        | Error::Encoded
         | Error::Unauthorized(_)
         | Error::NotCached
         | Error::NoSuchPath(_)

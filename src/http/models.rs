@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::HeaderMap,
 };
 
@@ -30,10 +30,15 @@ pub(super) async fn list(
 /// One model; its name may hold slashes.
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Json<ModelObject>, Error> {
     let caller = api.auth.caller(&headers)?;
+    let Ok(Path(id)) = id else {
+        return Err(Error::UnknownModel {
+            message: "a model's name is UTF-8 text".to_owned(),
+        });
+    };
     if !caller.allowed.allows(&id) {
         return Err(Error::ModelNotAllowed(id));
     }

@@ -32,6 +32,7 @@ fn every_error_has_its_shape() {
     let rows = [
         Error::bad_request(Some("n".to_owned()), "`n` is 0"),
         Error::TooLarge { limit: 10 },
+        Error::Encoded,
         Error::Unauthorized("no key"),
         Error::ModelNotAllowed("m".into()),
         Error::UnknownModel {
