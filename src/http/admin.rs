@@ -128,10 +128,8 @@ fn refuse(api: &Api, headers: &HeaderMap) -> Option<Response> {
                 .to_owned(),
         )
     };
-    let key = auth::presented(headers)
-        .map(str::to_owned)
-        .or_else(basic)
-        .unwrap_or_default();
+    let bearer = || auth::presented(headers).map(|key| String::from_utf8_lossy(key).into_owned());
+    let key = basic().or_else(bearer).unwrap_or_default();
     let given = KeyDigest::of(&key);
     if bool::from(given.as_bytes().ct_eq(wanted.as_bytes())) {
         return None;

@@ -53,7 +53,7 @@ impl Auth {
         let key = presented(headers);
         if self.callers.is_empty() {
             let scope = match key {
-                Some(key) => Scope::new(&self.secret, ScopeKind::Key, key.as_bytes()),
+                Some(key) => Scope::new(&self.secret, ScopeKind::Key, key),
                 None => Scope::new(&self.secret, ScopeKind::Anonymous, b""),
             };
             return Ok(Caller {
@@ -65,26 +65,34 @@ impl Auth {
         let key = key.ok_or(Error::Unauthorized(
             "no API key was sent; send one as `Authorization: Bearer KEY`",
         ))?;
-        let caller = self.callers.get(&KeyDigest::of(key)).cloned();
+        let caller = std::str::from_utf8(key)
+            .ok()
+            .and_then(|key| self.callers.get(&KeyDigest::of(key)).cloned());
         caller.ok_or(Error::Unauthorized(
             "the API key that was sent is not known here",
         ))
     }
 }
 
-/// The key in the headers: a bearer token, or what Azure's and Anthropic's clients send instead.
-pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
-    };
-    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
-        let (scheme, key) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+/// The key in the headers, byte for byte: a bearer token, or what Azure's and Anthropic's clients send
+/// instead. Any other `Authorization` counts as a key as a whole: who sends different ones is not the
+/// same caller.
+pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+    const BEARER: &[u8] = b"bearer";
+    let bytes = |name: &str| headers.get(name).map(|value| value.as_bytes());
+    let authorization = bytes(header::AUTHORIZATION.as_str()).map(|value| {
+        match value.split_at_checked(BEARER.len()) {
+            Some((scheme, key))
+                if scheme.eq_ignore_ascii_case(BEARER)
+                    && key.first().is_none_or(u8::is_ascii_whitespace) =>
+            {
+                key.trim_ascii()
+            }
+            _ => value,
+        }
     });
-    bearer
-        .or_else(|| text("x-api-key"))
-        .or_else(|| text("api-key"))
-        .filter(|key| !key.is_empty())
+    [authorization, bytes("x-api-key"), bytes("api-key")]
+        .into_iter()
+        .flatten()
+        .find(|key| !key.is_empty())
 }

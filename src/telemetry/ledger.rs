@@ -177,10 +177,9 @@ impl Ledger {
 
 fn add(tokens: &AtomicU64, nano_usd: &AtomicU64, usage: Option<Usage>, cost: Option<Usd>) {
     if let Some(usage) = usage {
-        tokens.fetch_add(
-            usage.input.0.saturating_add(usage.output.0),
-            Ordering::Relaxed,
-        );
+        // A provider that reports nonsense must not wrap the sum.
+        let sum = usage.input.0.saturating_add(usage.output.0).min(1 << 40);
+        tokens.fetch_add(sum, Ordering::Relaxed);
     }
     if let Some(cost) = cost {
         #[expect(

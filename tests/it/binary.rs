@@ -13,6 +13,7 @@ use crate::support::{
     program::{QUIET, Serving, refrain, run, written},
     streaming,
     upstream::{KEY, Upstream},
+    with,
 };
 
 const QUESTION: &str = "What do crabs eat?";
@@ -188,7 +189,7 @@ async fn the_shipped_configuration_answers_without_any_key_and_says_that_it_is_a
             .contains("ollama: inactive (nothing answers at ")
     );
     for model in ["gpt-4o", "a-model-of-tomorrow"] {
-        let body = crate::support::with(asking(QUESTION), json!({"model": model}));
+        let body = with(asking(QUESTION), json!({"model": model}));
         let reply = ask(&serving.url, &body).send().await;
         assert_eq!(
             (reply.status, reply.header("x-refrain-provider")),

@@ -16,14 +16,13 @@ async fn before_and_after(said: &Said<'_>) -> [String; 2] {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
     gateway.ask(&asking(QUESTION)).send().await;
-    let mut ask = gateway.ask(&with(asking(QUESTION), said.1.clone()));
-    for (name, value) in said.0 {
-        ask = ask.header(name, value);
-    }
+    let ask = gateway
+        .ask(&with(asking(QUESTION), said.1.clone()))
+        .headers(said.0);
     let reply = ask.send().await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let plain = gateway.ask(&asking(QUESTION)).send().await;
-    [(reply), (plain)].map(|reply| format!("{}: {}", reply.way(), reply.said()))
+    [reply, plain].map(|reply| format!("{}: {}", reply.way(), reply.said()))
 }
 
 #[tokio::test]
@@ -97,10 +96,9 @@ async fn an_answer_that_must_not_be_kept_is_not() {
         let upstream = Upstream::start().await;
         let gateway = Gateway::before(&upstream).await;
         for number in 1..3 {
-            let mut ask = gateway.ask(&with(asking(QUESTION), said.1.clone()));
-            for (name, value) in said.0 {
-                ask = ask.header(name, value);
-            }
+            let ask = gateway
+                .ask(&with(asking(QUESTION), said.1.clone()))
+                .headers(said.0);
             let reply = ask.send().await;
             assert_eq!(reply.said(), format!("answer {number}"), "{said:?}");
             assert_eq!(reply.header("cache-status"), "refrain; fwd=miss");
@@ -126,10 +124,9 @@ async fn a_request_may_shorten_the_life_of_its_answer() {
     ] {
         let upstream = Upstream::start().await;
         let gateway = Gateway::before(&upstream).await;
-        let mut ask = gateway.ask(&with(asking(QUESTION), said.1.clone()));
-        for (name, value) in said.0 {
-            ask = ask.header(name, value);
-        }
+        let ask = gateway
+            .ask(&with(asking(QUESTION), said.1.clone()))
+            .headers(said.0);
         ask.send().await;
         gateway.clock.advance(Duration::from_secs(59));
         assert_eq!(
@@ -178,10 +175,9 @@ async fn only_if_cached_asks_no_provider() {
         let upstream = Upstream::start().await;
         let gateway = Gateway::before(&upstream).await;
         let ask = async || {
-            let mut ask = gateway.ask(&with(asking(QUESTION), said.1.clone()));
-            for (name, value) in said.0 {
-                ask = ask.header(name, value);
-            }
+            let ask = gateway
+                .ask(&with(asking(QUESTION), said.1.clone()))
+                .headers(said.0);
             ask.send().await
         };
         let refused = ask().await;

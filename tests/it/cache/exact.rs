@@ -215,7 +215,7 @@ async fn the_border_between_question_and_matter_counts() {
 }
 
 #[tokio::test]
-async fn leading_space_counts() {
+async fn white_space_at_the_start_counts() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
     gateway
@@ -230,7 +230,7 @@ async fn leading_space_counts() {
 }
 
 #[tokio::test]
-async fn nested_duplicates_keep_apart() {
+async fn a_field_given_twice_within_a_message_is_not_read_as_once() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
     let body = |messages: &str| format!("{{\"model\":\"gpt-test\",\"messages\":[{messages}]}}");
@@ -253,7 +253,7 @@ async fn nested_duplicates_keep_apart() {
 }
 
 #[tokio::test]
-async fn huge_numbers_keep_apart() {
+async fn numbers_beyond_64_bits_are_kept_apart() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
     let body = asking("What is a crab?").to_string();

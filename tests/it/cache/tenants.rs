@@ -200,3 +200,47 @@ async fn a_question_about_oneself_is_answered_to_its_user_only() {
     assert_eq!(ask("Where is Rome?", "ann").await, "answer 3");
     assert_eq!(ask("Where is Rome?", "ben").await, "answer 3");
 }
+
+#[tokio::test]
+async fn an_empty_bearer_does_not_hide_another_key() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    for (number, key) in [(1, "one"), (2, "two")] {
+        let reply = gateway
+            .ask(&asking(QUESTION))
+            .header("authorization", "Bearer ")
+            .header("x-api-key", key)
+            .send()
+            .await;
+        assert_eq!(reply.said(), format!("answer {number}"), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_not_ascii_never_share() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    for (number, key) in [(1, "schl\u{fc}ssel-1"), (2, "schl\u{fc}ssel-2")] {
+        let reply = gateway.ask(&asking(QUESTION)).key(key).send().await;
+        assert_eq!(reply.said(), format!("answer {number}"));
+    }
+}
+
+#[tokio::test]
+async fn other_credentials_never_share() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    for (number, key) in [
+        (1, "Basic YTpi"),
+        (2, "Basic YTpj"),
+        (3, "sk-bare-one"),
+        (4, "sk-bare-two"),
+    ] {
+        let reply = gateway
+            .ask(&asking(QUESTION))
+            .header("authorization", key)
+            .send()
+            .await;
+        assert_eq!(reply.said(), format!("answer {number}"), "{key}");
+    }
+}

@@ -69,6 +69,37 @@ async fn a_body_just_within_the_limit_is_read() {
 }
 
 #[tokio::test]
+async fn a_large_body_that_nobody_reads_does_not_hide_the_refusal() {
+    let upstream = Upstream::start().await;
+    let client = "[[clients]]\nname = \"alice\"\nkey_env = \"ALICE_KEY\"";
+    let gateway = Gateway::setup(&upstream, client).start().await;
+    let large = || vec![b' '; LIMIT - 1];
+    assert_eq!(gateway.post(large()).send().await.status, 401);
+    let (nowhere, models) = ("/nowhere", "/v1/models");
+    assert_eq!(
+        gateway
+            .request("POST", nowhere, large())
+            .send()
+            .await
+            .status,
+        404
+    );
+    assert_eq!(
+        gateway.request("POST", models, large()).send().await.status,
+        405
+    );
+    let wrong = gateway.post(large()).key("sk-alice_key");
+    assert_eq!(
+        wrong
+            .header("x-refrain-cache-ttl", "soon")
+            .send()
+            .await
+            .status,
+        400
+    );
+}
+
+#[tokio::test]
 async fn an_announced_length_is_enough_to_be_refused() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;

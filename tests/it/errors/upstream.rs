@@ -6,7 +6,7 @@ use crate::support::{
     answer::Answer,
     asking,
     client::Reply,
-    gateway::{Gateway, model, provider, provider_at},
+    gateway::{Gateway, Setup, model, provider, provider_at},
     upstream::Upstream,
     with,
 };
@@ -191,7 +191,7 @@ async fn when_all_are_down_the_last_error_is_told() {
     );
 
     let toml = provider_at("main", &Upstream::gone().await) + &model("both", &["main/one"]);
-    let gateway = crate::support::gateway::Setup::new(&toml).start().await;
+    let gateway = Setup::new(&toml).start().await;
     let reply = gateway.ask(&body(false)).send().await;
     assert_eq!(
         (reply.status, &reply.error()["code"]),

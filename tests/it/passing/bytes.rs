@@ -163,3 +163,19 @@ async fn each_provider_gets_the_name_that_it_knows() {
     assert_eq!(first.only().json()["model"], "one");
     assert_eq!(second.only().json()["model"], "two");
 }
+
+#[tokio::test]
+async fn a_stream_that_comes_byte_by_byte_is_the_same_stream() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let (answer, steps) = Answer::stepwise();
+    upstream.script(answer);
+    let stream = "data: {\"choices\":[{\"delta\":{\"content\":\"caf\u{e9}\"}}]}\n\n: ping\r\n\r\n\
+        data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\r\n\r\n";
+    stream.bytes().for_each(|byte| steps.send(vec![byte]));
+    drop(steps);
+    let body = with(asking("What is a crab?"), json!({"stream": true}));
+    assert_eq!(gateway.ask(&body).send().await.text(), stream);
+    let hit = gateway.ask(&asking("What is a crab?")).send().await;
+    assert_eq!((hit.way(), hit.said().as_str()), ("exact", "caf\u{e9}"));
+}

@@ -109,20 +109,22 @@ async fn a_cut_inside_an_event() {
 
 #[tokio::test]
 async fn an_error_event_of_the_provider() {
-    let upstream = Upstream::start().await;
-    let gateway = Gateway::before(&upstream).await;
     let error = json!({"error": {
         "message": "overloaded", "type": "server_error", "param": null, "code": null,
     }});
-    let reply = broken(&gateway, &upstream, |steps| steps.send(event(&error))).await;
-    assert!(!reply.text().contains("[DONE]"));
-    let errors: Vec<Value> = reply
-        .chunks()
-        .into_iter()
-        .filter(|chunk| !chunk["error"].is_null())
-        .collect();
-    assert_eq!(errors.first(), Some(&error));
-    assert_is_forgotten(&gateway, &upstream).await;
+    for after in ["", "data: [DONE]\n\n", ": and so on\n\n"] {
+        let upstream = Upstream::start().await;
+        let gateway = Gateway::before(&upstream).await;
+        let sent = event(&error) + after;
+        let reply = broken(&gateway, &upstream, |steps| steps.send(sent)).await;
+        assert!(!reply.text().contains("[DONE]"), "{}", reply.text());
+        let errors = reply
+            .chunks()
+            .into_iter()
+            .filter(|chunk| !chunk["error"].is_null());
+        assert_eq!(errors.collect::<Value>(), json!([error]));
+        assert_is_forgotten(&gateway, &upstream).await;
+    }
 }
 
 #[tokio::test]

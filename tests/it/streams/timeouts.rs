@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::support::{
     answer::Answer,
     asking,
+    client::Raw,
     gateway::{Gateway, model, provider},
     streaming,
     upstream::Upstream,
@@ -102,7 +103,7 @@ async fn somebody_else_is_asked_instead() {
 async fn a_client_that_never_finishes_its_head_is_hung_up_on() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
-    let mut client = crate::support::client::Raw::connect(gateway.address).await;
+    let mut client = Raw::connect(gateway.address).await;
     client
         .write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
         .await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    answer::{Answer, chunk, event},
+    answer::Answer,
     asking,
     gateway::{Gateway, model, provider},
     streaming,
@@ -110,6 +110,7 @@ async fn somebody_else_is_asked_instead() {
         Answer::raw("application/json", ""),
         Answer::events(""),
         Answer::events("data: {\"error\":{\"message\":\"no capacity\"}}\n\n"),
+        Answer::events(": wait\n\ndata: {\"error\":{\"message\":\"no capacity\"}}\n\n"),
     ]) {
         first.script(answer);
         let fields = json!({"model": "both", "stream": true, "seed": number});
@@ -123,19 +124,7 @@ async fn somebody_else_is_asked_instead() {
 }
 
 #[tokio::test]
-async fn an_error_event_is_the_end_even_if_done_follows() {
-    let upstream = Upstream::start().await;
-    let gateway = Gateway::before(&upstream).await;
-    let error = json!({"error": {"message": "overloaded"}});
-    upstream.script(Answer::events(
-        event(&chunk(&json!({"content": "a"}), None)) + &event(&error) + "data: [DONE]\n\n",
-    ));
-    let reply = gateway.ask(&streaming("What is a crab?")).send().await;
-    assert!(!reply.text().contains("[DONE]"), "{}", reply.text());
-}
-
-#[tokio::test]
-async fn only_done() {
+async fn an_end_without_anything_said() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
     upstream.script(Answer::events("data: [DONE]\n\n"));
@@ -144,7 +133,7 @@ async fn only_done() {
 }
 
 #[tokio::test]
-async fn html_event_stream() {
+async fn html_that_is_called_a_stream() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
     upstream.script(Answer::events("<html>\n\n<title>x</title>\n\n"));

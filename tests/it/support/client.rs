@@ -27,6 +27,12 @@ impl Ask {
         Self(self.0.header(name, value))
     }
 
+    pub(crate) fn headers(self, headers: &[(&str, &str)]) -> Self {
+        headers
+            .iter()
+            .fold(self, |ask, (name, value)| ask.header(name, value))
+    }
+
     /// Presents a key.
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
