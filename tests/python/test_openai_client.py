@@ -1099,7 +1099,7 @@ def test_streaming_response(client, model):
 def test_the_demo_provider(connect, demo):
     client = connect(demo)
     assert "gpt-4o" in [model.id for model in client.models.list()]
-    assert {model.owned_by for model in client.models.list()} == {"refrain-demo"}
+    assert {model.owned_by for model in client.models.list()} == {"demo"}
     question = ask("Which planet is the largest?")
     raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=question)
     completion = raw.parse()
