@@ -210,6 +210,11 @@ mod tests {
             ),
             ("compute 5 - 3", "compute 3 - 5", Veto::Numbers),
             (
+                "who is the president of france",
+                "who was the president of france",
+                Veto::Opposites,
+            ),
+            (
                 "is aspirin safe for dogs",
                 "isn't aspirin safe for dogs",
                 Veto::Negation,
