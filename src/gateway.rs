@@ -19,6 +19,7 @@ pub mod reply;
 
 use self::{
     catalogue::{Catalogue, Route},
+    dispatch::Source,
     fetch::Landed,
     lookup::Lookup,
     record::{Recorder, Ticket},
@@ -105,6 +106,13 @@ struct Order {
     ticket: Option<Ticket>,
 }
 
+impl Order {
+    /// The right to keep what this source has answered.
+    fn ticket_for(&self, source: &Source) -> Option<Ticket> {
+        self.ticket.clone().filter(|_| source.is_first_choice)
+    }
+}
+
 impl Gateway {
     /// A gateway of these parts.
     #[must_use]
@@ -141,7 +149,8 @@ impl Gateway {
             body,
             received,
         } = asked;
-        let raw = (controls == Controls::default()).then(|| RawKey::new(caller.own, &body));
+        let is_plain = self.settings.rules.enabled && controls == Controls::default();
+        let raw = is_plain.then(|| RawKey::new(caller.own, &body));
         if let Some(reply) = raw.and_then(|raw| self.identical(&raw, received)) {
             return Ok(reply);
         }
@@ -202,15 +211,14 @@ impl Gateway {
                 facts: Some(facts),
             });
         }
-        let delivery = request.delivery();
-        let fingerprint = identity.fingerprint;
+        let (delivery, fingerprint) = (request.delivery(), identity.fingerprint);
         let ticket = plan.keep.map(|ttl| Ticket {
             wording: identity.question.filter(|_| plan.semantic.is_ok()),
             fingerprint,
             partition: identity.partition,
             embedding,
             ttl,
-            raw: raw.map(|raw| (raw, delivery)),
+            raw,
             request: Arc::clone(&request),
         });
         let facts = Facts::new(Way::Miss, reason, received);

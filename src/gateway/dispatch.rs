@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::HeaderMap;
-
 use super::catalogue::Route;
 use crate::{
     clock::Clock,
@@ -15,11 +13,9 @@ use crate::{
     wire::{answer::Answer, chat::ChatRequest},
 };
 
-/// An answer and who gave it.
+/// Who gave an answer, and how it was come by.
 #[derive(Debug, Clone)]
-pub(super) struct Dispatched<T> {
-    pub(super) reply: T,
-    pub(super) headers: HeaderMap,
+pub(super) struct Source {
     pub(super) provider: ProviderName,
     pub(super) model: ModelId,
     pub(super) price: Option<Price>,
@@ -31,35 +27,7 @@ pub(super) struct Dispatched<T> {
     pub(super) is_first_choice: bool,
 }
 
-impl<T> Dispatched<T> {
-    pub(super) fn with<U>(self, headers: HeaderMap, reply: U) -> Dispatched<U> {
-        Dispatched {
-            reply,
-            headers,
-            provider: self.provider,
-            model: self.model,
-            price: self.price,
-            attempts: self.attempts,
-            waited: self.waited,
-            is_first_choice: self.is_first_choice,
-        }
-    }
-
-    /// The reply, and everything else.
-    pub(super) fn split(self) -> (T, Dispatched<()>) {
-        let about = Dispatched {
-            reply: (),
-            headers: self.headers,
-            provider: self.provider,
-            model: self.model,
-            price: self.price,
-            attempts: self.attempts,
-            waited: self.waited,
-            is_first_choice: self.is_first_choice,
-        };
-        (self.reply, about)
-    }
-
+impl Source {
     pub(super) fn cost_of(&self, answer: &Answer) -> Option<Usd> {
         let usage = answer.usage()?;
         Some(self.price?.of(usage.input, usage.output))
@@ -74,7 +42,7 @@ pub(super) async fn dispatch(
     route: &Route,
     request: &Arc<ChatRequest>,
     clock: &Clock,
-) -> Result<Dispatched<ChatReply>, UpstreamError> {
+) -> Result<(ChatReply, Source), UpstreamError> {
     let start = clock.now();
     let mut last = None;
     for (attempts, target) in (1..).zip(&route.targets) {
@@ -96,9 +64,7 @@ pub(super) async fn dispatch(
                 let waited = clock.now().since(start);
                 target.member.answers.increment(1);
                 target.member.latency.record(waited);
-                return Ok(Dispatched {
-                    reply,
-                    headers: HeaderMap::new(),
+                let source = Source {
                     provider: provider.clone(),
                     model: target.model.clone(),
                     price: route.price,
@@ -108,7 +74,8 @@ pub(super) async fn dispatch(
                         .targets
                         .first()
                         .is_some_and(|first| first.model == target.model),
-                });
+                };
+                return Ok((reply, source));
             }
             Err(error) if error.is_retryable() => {
                 tracing::warn!(provider = %provider, model = %target.model, error = error.summary(), "attempt failed");

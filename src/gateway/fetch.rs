@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::stream::BoxStream;
+use http::HeaderMap;
+
 use super::{
     Gateway, Order,
-    dispatch::{Dispatched, dispatch},
+    dispatch::{Source, dispatch},
+    record::Ticket,
     replay,
     reply::{self, Facts, Refusal, Reply, ReplyBody, Tier},
 };
@@ -12,10 +16,10 @@ use crate::{
     cache::{
         entry::Entry,
         flight::{Flight, Role},
-        shared::{Ended, Shared},
+        shared::Shared,
     },
     error::UpstreamError,
-    provider::{ChatReply, Whole},
+    provider::{ChatReply, Events, Piece, Whole},
     telemetry::ledger::Way,
     wire::chat::Delivery,
 };
@@ -24,8 +28,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) enum Landed {
     Kept(Arc<Entry>),
-    Whole(Arc<Dispatched<Whole>>),
-    Stream(Arc<Dispatched<Arc<Shared>>>),
+    Whole(Arc<(Whole, Source)>),
+    Stream(Arc<Shared>, Arc<(HeaderMap, Source)>),
 }
 
 impl Gateway {
@@ -51,18 +55,19 @@ impl Gateway {
             Ok(Landed::Kept(entry)) => Ok(self
                 .hit(&entry, Tier::Exact, &order.request, order.facts.received)
                 .await),
-            Ok(Landed::Whole(whole)) => Ok(self.whole(&order, &whole, role)),
-            Ok(Landed::Stream(stream)) => {
+            Ok(Landed::Whole(whole)) => Ok(self.whole(&order, &whole.0, &whole.1, role)),
+            Ok(Landed::Stream(shared, about)) => {
                 // Held by every reader, so that others can join while it lasts.
-                let events = Arc::clone(&stream.reply).read();
+                let events = shared.read();
                 let events = futures_util::StreamExt::map(events, move |item| {
                     let _joinable = &flight;
                     item
                 });
-                let facts = self.facts(&order, &stream, role);
+                let (headers, source) = &*about;
+                let facts = self.facts(&order, source, role);
                 Ok(Reply {
                     body: ReplyBody::Events(Box::pin(events)),
-                    headers: stream.headers.clone(),
+                    headers: headers.clone(),
                     facts,
                 })
             }
@@ -79,92 +84,100 @@ impl Gateway {
         }
     }
 
-    pub(super) async fn land(
+    /// Asks a provider on behalf of everybody who joins `flight`.
+    async fn land(
         &self,
         order: &Order,
         flight: &Arc<Flight<Result<Landed, UpstreamError>>>,
     ) -> Result<Landed, UpstreamError> {
-        let dispatched = dispatch(&order.route, &order.request, &self.clock).await?;
-        let ticket = order.ticket.clone().filter(|_| dispatched.is_first_choice);
-        Ok(match dispatched.split() {
-            (ChatReply::Whole(whole), about) => {
-                self.recorder.whole(ticket, &whole.answer, &about);
+        let (reply, source) = dispatch(&order.route, &order.request, &self.clock).await?;
+        let ticket = order.ticket_for(&source);
+        Ok(match reply {
+            ChatReply::Whole(whole) => {
+                self.recorder.whole(ticket, &whole.answer, &source);
                 flight.close();
-                Landed::Whole(Arc::new(about.with(whole.headers.clone(), whole)))
+                Landed::Whole(Arc::new((whole, source)))
             }
-            (ChatReply::Stream(events), about) => {
-                let recorder = self.recorder.clone();
-                let (context, joinable) = (about.clone(), Arc::downgrade(flight));
-                let bound = self.settings.max_shared;
-                let name = about.provider.clone();
-                let shared = Shared::new(name, events.first, events.rest, bound, move |ended| {
-                    recorder.stream(ticket, ended, &context);
+            ChatReply::Stream(Events {
+                headers,
+                first,
+                rest,
+            }) => {
+                let joinable = Arc::downgrade(flight);
+                let shared = self.share(first, rest, ticket, source.clone(), move || {
                     if let Some(flight) = joinable.upgrade() {
                         flight.close();
                     }
                 });
-                Landed::Stream(Arc::new(about.with(events.headers, shared)))
+                Landed::Stream(shared, Arc::new((headers, source)))
             }
         })
     }
 
     /// Asks a provider for this request alone.
     pub(super) async fn fetch(&self, order: Order) -> Result<Reply, Refusal> {
-        let dispatched = match dispatch(&order.route, &order.request, &self.clock).await {
-            Ok(dispatched) => dispatched,
+        let (reply, source) = match dispatch(&order.route, &order.request, &self.clock).await {
+            Ok(answered) => answered,
             Err(error) => return Err(self.refuse(error, order.facts)),
         };
-        let ticket = order.ticket.clone().filter(|_| dispatched.is_first_choice);
-        match dispatched.split() {
-            (ChatReply::Whole(whole), about) => {
-                self.recorder.whole(ticket, &whole.answer, &about);
-                let whole = about.with(whole.headers.clone(), whole);
-                Ok(self.whole(&order, &whole, Role::Leader))
+        let ticket = order.ticket_for(&source);
+        match reply {
+            ChatReply::Whole(whole) => {
+                self.recorder.whole(ticket, &whole.answer, &source);
+                Ok(self.whole(&order, &whole, &source, Role::Leader))
             }
-            (ChatReply::Stream(events), about) => {
-                let about = about.with(events.headers.clone(), ());
-                let facts = self.facts(&order, &about, Role::Leader);
-                let recorder = self.recorder.clone();
-                let body = if ticket.is_some() {
-                    let bound = self.settings.max_shared;
-                    let context = about.clone();
-                    Shared::new(
-                        about.provider,
-                        events.first,
-                        events.rest,
-                        bound,
-                        move |ended: Ended| {
-                            recorder.stream(ticket, ended, &context);
-                        },
-                    )
-                    .read()
+            ChatReply::Stream(Events {
+                headers,
+                first,
+                rest,
+            }) => {
+                let facts = self.facts(&order, &source, Role::Leader);
+                let events = if ticket.is_some() {
+                    self.share(first, rest, ticket, source, || {}).read()
                 } else {
-                    reply::unshared(events.first, events.rest)
+                    reply::unshared(first, rest)
                 };
                 Ok(Reply {
-                    body: ReplyBody::Events(body),
-                    headers: about.headers,
+                    body: ReplyBody::Events(events),
+                    headers,
                     facts,
                 })
             }
         }
     }
 
-    pub(super) fn whole(&self, order: &Order, whole: &Dispatched<Whole>, role: Role) -> Reply {
-        let mut facts = self.facts(order, whole, role);
-        let cost = whole.cost_of(&whole.reply.answer);
+    /// A stream that is recorded when it ends; then, `after` is called.
+    fn share(
+        &self,
+        first: Piece,
+        rest: BoxStream<'static, Result<Piece, UpstreamError>>,
+        ticket: Option<Ticket>,
+        source: Source,
+        after: impl FnOnce() + Send + 'static,
+    ) -> Arc<Shared> {
+        let recorder = self.recorder.clone();
+        let name = source.provider.clone();
+        Shared::new(name, first, rest, self.settings.max_shared, move |ended| {
+            recorder.stream(ticket, ended, &source);
+            after();
+        })
+    }
+
+    fn whole(&self, order: &Order, whole: &Whole, source: &Source, role: Role) -> Reply {
+        let mut facts = self.facts(order, source, role);
+        let cost = source.cost_of(&whole.answer);
         if role == Role::Follower {
-            self.ledger.save(whole.reply.answer.usage(), cost);
+            self.ledger.save(whole.answer.usage(), cost);
             facts.saved = cost;
         } else {
             facts.cost = cost;
         }
         let body = match order.request.delivery() {
-            Delivery::Json => ReplyBody::Json(whole.reply.body.clone()),
+            Delivery::Json => ReplyBody::Json(whole.body.clone()),
             // Asked for a stream, the provider answered as a whole.
             Delivery::Stream { usage } => {
                 let created = self.clock.unix_seconds();
-                ReplyBody::EventsWhole(replay::split(&whole.reply.answer, created, usage))
+                ReplyBody::EventsWhole(replay::split(&whole.answer, created, usage))
             }
         };
         Reply {
@@ -174,7 +187,7 @@ impl Gateway {
         }
     }
 
-    pub(super) fn facts<T>(&self, order: &Order, about: &Dispatched<T>, role: Role) -> Facts {
+    fn facts(&self, order: &Order, source: &Source, role: Role) -> Facts {
         let way = match role {
             Role::Leader => order.facts.way,
             Role::Follower => Way::Coalesced,
@@ -182,16 +195,16 @@ impl Gateway {
         self.ledger.count(way);
         Facts {
             way,
-            provider: Some(about.provider.clone()),
-            model: Some(about.model.clone()),
-            attempts: about.attempts,
-            upstream: about.waited,
-            stored: order.ticket.is_some() && about.is_first_choice && role == Role::Leader,
+            provider: Some(source.provider.clone()),
+            model: Some(source.model.clone()),
+            attempts: source.attempts,
+            upstream: source.waited,
+            stored: order.ticket.is_some() && source.is_first_choice && role == Role::Leader,
             ..order.facts.clone()
         }
     }
 
-    pub(super) fn refuse(&self, error: UpstreamError, facts: Facts) -> Refusal {
+    fn refuse(&self, error: UpstreamError, facts: Facts) -> Refusal {
         self.ledger.count_failed();
         Refusal {
             error: error.into(),

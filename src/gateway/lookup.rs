@@ -25,6 +25,7 @@ use crate::{
 
 /// Neighbours that are looked at: the nearest may be vetoed.
 const CANDIDATES: usize = 4;
+
 /// What looking for a kept answer ended in.
 pub(super) enum Lookup {
     Hit(Arc<Entry>, Tier),
@@ -143,13 +144,7 @@ impl Gateway {
         self.serve(entry, tier, delivery, received)
     }
 
-    pub(super) fn serve(
-        &self,
-        entry: &Entry,
-        tier: Tier,
-        delivery: Delivery,
-        received: Moment,
-    ) -> Reply {
+    fn serve(&self, entry: &Entry, tier: Tier, delivery: Delivery, received: Moment) -> Reply {
         let way = if tier.is_semantic() {
             Way::Semantic
         } else {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 
-use super::{dispatch::Dispatched, replay};
+use super::{dispatch::Source, replay};
 use crate::{
     cache::{
         entry::Entry,
@@ -25,11 +25,7 @@ use crate::{
         wording::Wording,
     },
     telemetry::{ledger::Ledger, names},
-    wire::{
-        answer::Answer,
-        assemble::assemble,
-        chat::{ChatRequest, Delivery},
-    },
+    wire::{answer::Answer, assemble::assemble, chat::ChatRequest},
 };
 
 /// Requests longer than this, in bytes, are not counted unasked: it takes milliseconds.
@@ -46,7 +42,7 @@ pub(super) struct Ticket {
     pub(super) embedding: Option<Embedding>,
     pub(super) ttl: Duration,
     /// The bytes of the request, if the same bytes always mean the same.
-    pub(super) raw: Option<(RawKey, Delivery)>,
+    pub(super) raw: Option<RawKey>,
     /// For counting its tokens, where the provider did not.
     pub(super) request: Arc<ChatRequest>,
 }
@@ -85,18 +81,18 @@ impl Recorder {
     }
 
     /// Bills a whole answer, and keeps it if it may be.
-    pub(super) fn whole(&self, ticket: Option<Ticket>, answer: &Answer, about: &Dispatched<()>) {
-        self.ledger.bill(answer.usage(), about.cost_of(answer));
+    pub(super) fn whole(&self, ticket: Option<Ticket>, answer: &Answer, source: &Source) {
+        self.ledger.bill(answer.usage(), source.cost_of(answer));
         if let Some(ticket) = ticket {
-            self.keep(ticket, answer, about);
+            self.keep(ticket, answer, source);
         }
     }
 
     /// The same for a stream that has come to its end.
-    pub(super) fn stream(&self, ticket: Option<Ticket>, ended: Ended, about: &Dispatched<()>) {
+    pub(super) fn stream(&self, ticket: Option<Ticket>, ended: Ended, source: &Source) {
         match ended {
             Ended::Whole(Some(bytes)) => match assemble(&bytes) {
-                Ok(answer) => self.whole(ticket, &answer, about),
+                Ok(answer) => self.whole(ticket, &answer, source),
                 Err(_) => not_kept("unreadable"),
             },
             Ended::Whole(None) => not_kept("too_large"),
@@ -104,7 +100,7 @@ impl Recorder {
         }
     }
 
-    fn keep(&self, ticket: Ticket, answer: &Answer, about: &Dispatched<()>) {
+    fn keep(&self, ticket: Ticket, answer: &Answer, source: &Source) {
         let keep = match storable(answer) {
             Ok(keep) => keep,
             Err(reason) => return not_kept(reason.as_str()),
@@ -117,11 +113,11 @@ impl Recorder {
         let entry = Arc::new(Entry {
             written: written.into(),
             partition: question.is_some().then_some(ticket.partition),
-            provider: about.provider.clone(),
-            model: about.model.clone(),
+            provider: source.provider.clone(),
+            model: source.model.clone(),
             usage: answer.usage(),
             counted: OnceLock::new(),
-            price: about.price,
+            price: source.price,
             stored: self.clock.now(),
             ttl: ticket.ttl,
         });
@@ -130,7 +126,8 @@ impl Recorder {
         }
         let fingerprint = ticket.fingerprint;
         self.store.insert(fingerprint, Arc::clone(&entry));
-        if let Some((raw, delivery)) = ticket.raw {
+        if let Some(raw) = ticket.raw {
+            let delivery = ticket.request.delivery();
             self.store.remember(
                 raw,
                 Alias {
@@ -143,7 +140,7 @@ impl Recorder {
         if let Some(question) = question {
             self.index(ticket.partition, fingerprint, question, ticket.embedding);
         }
-        if entry.usage.is_none() && ticket.request.len() <= LONGEST_COUNTED {
+        if entry.usage.is_none() && ticket.request.raw().len() <= LONGEST_COUNTED {
             self.count(entry, ticket.request);
         }
     }

@@ -107,13 +107,6 @@ impl ChatRequest {
         &self.raw
     }
 
-    /// How long the body is, in bytes.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "an empty body is no request")]
-    pub fn len(&self) -> usize {
-        self.raw.len()
-    }
-
     /// The model as the client calls it.
     #[must_use]
     pub fn model(&self) -> &str {
