@@ -12,6 +12,7 @@ use std::{fmt, sync::Arc};
 use futures_util::future::BoxFuture;
 
 pub mod fastembed;
+mod files;
 
 /// Names one build of one encoder. Equal ids mean comparable vectors.
 ///
