@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    cache::store::Store,
+    cache::store::{Bounds, Store},
     clock::Clock,
     config::{Activation, Config, KeyDigest, Provider as ProviderConfig, ProviderKind},
     embed::{
@@ -31,7 +31,7 @@ use crate::{
         server::{self, Limits, Stopped},
     },
     ident::{InvalidName, ProviderName},
-    policy::cacheable::Rules,
+    policy::cacheable::{Rules, Stale},
     provider::{
         Provider,
         demo::{Demo, Pace},
@@ -115,10 +115,11 @@ impl App {
         } = parts;
         let tasks = TaskTracker::new();
         let ledger = Arc::new(Ledger::default());
-        let store = Arc::new(Store::new(
-            config.cache.max_bytes.get(),
-            config.cache.index_above,
-        ));
+        let bounds = Bounds {
+            bytes: config.cache.max_bytes.get(),
+            graph_above: config.cache.index_above,
+        };
+        let store = Arc::new(Store::new(bounds, 0));
         let largest = config.cache.max_entry_bytes.as_usize();
 
         let catalogue = Arc::new(catalogue(config, &clock, demo_pace).await?);
@@ -141,13 +142,16 @@ impl App {
                 semantic: encoder.is_some(),
                 ttl: config.cache.ttl,
                 volatile_ttl: config.cache.volatile_ttl,
+                volatile_patterns: Vec::new(),
+                stale: Stale::default(),
             },
+            by_user: false,
             threshold: config.cache.threshold,
             // Events are several times as long as what they say.
             max_shared: largest.saturating_mul(16),
         };
         let semantic = encoder.is_some();
-        let gateway = Gateway::new(
+        let gateway = Arc::new(Gateway::new(
             settings,
             Arc::clone(&catalogue),
             Arc::clone(&store),
@@ -155,7 +159,7 @@ impl App {
             recorder,
             Arc::clone(&ledger),
             clock.clone(),
-        );
+        ));
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| BuildError::Random(error.to_string()))?;
         let api = Api {

@@ -6,6 +6,7 @@
 
 pub mod entry;
 pub mod flight;
+pub mod memory;
 pub mod partition;
 pub mod semantic;
 pub mod shared;

@@ -29,6 +29,18 @@ impl Moment {
     }
 }
 
+/// Milliseconds since 1970: a moment that means the same after a restart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// How long before `self` the moment `earlier` was; zero if it was not before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
 /// A source of time. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
@@ -88,16 +100,22 @@ impl Clock {
         }
     }
 
-    /// Seconds since 1970, for `created` fields. Counted from the start of the process, so a wall
-    /// clock that is set back does not make answers younger than they are.
+    /// Seconds since 1970, for `created` fields.
     #[must_use]
     pub fn unix_seconds(&self) -> u64 {
-        match &self.0 {
+        self.unix().0 / 1000
+    }
+
+    /// The time since 1970. Counted from the start of the process, so a wall clock that is set back
+    /// does not make answers younger than they are.
+    #[must_use]
+    pub fn unix(&self) -> UnixMillis {
+        UnixMillis(match &self.0 {
             Kind::System { start, epoch_ms } => {
                 let elapsed = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-                epoch_ms.saturating_add(elapsed) / 1000
+                epoch_ms.saturating_add(elapsed)
             }
-            Kind::Manual { elapsed_ms } => 1_700_000_000 + elapsed_ms.load(Ordering::SeqCst) / 1000,
-        }
+            Kind::Manual { elapsed_ms } => 1_700_000_000_000 + elapsed_ms.load(Ordering::SeqCst),
+        })
     }
 }

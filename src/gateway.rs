@@ -21,25 +21,28 @@ use self::{
     catalogue::{Catalogue, Route},
     dispatch::Source,
     fetch::Landed,
-    lookup::Lookup,
+    lookup::{Lookup, Missed, Recipient},
     record::{Recorder, Ticket},
     reply::{Facts, Refusal, Reply},
 };
 use crate::{
     cache::{
         flight::Flights,
-        store::{Alias, RawKey, Store},
+        store::{RawKey, Store},
     },
     clock::{Clock, Moment},
     config::AllowedModels,
     embed::Embed,
-    error::{Error, UpstreamError},
+    error::{Error, Fault, UpstreamError},
     policy::{
-        cacheable::{self, Rules},
-        identity::{Scope, identify},
+        cacheable::{self, Exception, Rules},
+        identity::{Scope, Setting, identify},
         question,
     },
-    telemetry::ledger::{Ledger, Way},
+    telemetry::{
+        ledger::{Ledger, Way},
+        names,
+    },
     units::Similarity,
     wire::{chat::ChatRequest, controls::Controls},
 };
@@ -73,10 +76,12 @@ pub struct Asked {
 }
 
 /// What the gateway is set to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// What may be cached, and for how long.
     pub rules: Rules,
+    /// Whether every entry belongs to the end user whom a request names.
+    pub by_user: bool,
     /// The least similarity of a semantic hit.
     pub threshold: Similarity,
     /// The largest stream that is held to be shared and kept, in bytes.
@@ -100,6 +105,7 @@ pub struct Gateway {
 /// A request that has been understood, on its way to an answer.
 struct Order {
     request: Arc<ChatRequest>,
+    recipient: Recipient,
     route: Route,
     facts: Facts,
     /// How to keep the answer, if it may be.
@@ -142,7 +148,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Refusal`]: the error, and what is known of the request by then.
-    pub async fn chat(&self, asked: Asked) -> Result<Reply, Refusal> {
+    pub async fn chat(self: &Arc<Self>, asked: Asked) -> Result<Reply, Refusal> {
         let Asked {
             caller,
             mut controls,
@@ -151,7 +157,7 @@ impl Gateway {
         } = asked;
         let is_plain = self.settings.rules.enabled && controls == Controls::default();
         let raw = is_plain.then(|| RawKey::new(caller.own, &body));
-        if let Some(reply) = raw.and_then(|raw| self.identical(&raw, received)) {
+        if let Some(reply) = raw.and_then(|raw| self.identical(&raw, caller.own, received)) {
             return Ok(reply);
         }
         let request = ChatRequest::parse(body, &mut controls)
@@ -160,80 +166,102 @@ impl Gateway {
             return Err(Error::ModelNotAllowed(request.model().to_owned()).into());
         }
         let route = self.catalogue.route(request.model())?;
-        let scope = controls
-            .namespace
-            .as_ref()
-            .map_or(caller.scope, |name| caller.scope.within(name));
         let request = Arc::new(request);
 
+        let recipient = Recipient {
+            own: caller.own,
+            delivery: request.delivery(),
+            received,
+        };
         let question = question::Asked::of(&request);
         let question = question.as_ref();
-        let plan = match cacheable::plan(&request, question, &controls, &self.settings.rules) {
+        let rules = &self.settings.rules;
+        let exception = Exception::default();
+        let plan = match cacheable::plan(&request, question, &controls, rules, exception) {
             Ok(plan) => plan,
             Err(bypass) => {
-                metrics::counter!(crate::telemetry::names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
+                metrics::counter!(names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
                 let facts = Facts::new(Way::Bypass, Some(bypass.as_str()), received);
-                return self
-                    .fetch(Order {
-                        request,
-                        route,
-                        facts,
-                        ticket: None,
-                    })
-                    .await;
+                let order = Order {
+                    request,
+                    recipient,
+                    route,
+                    facts,
+                    ticket: None,
+                };
+                return self.fetch(order).await;
             }
         };
-        let identity = identify(&request, question, scope, &route.identity());
+        let scope =
+            (controls.namespace.as_ref()).map_or(caller.scope, |name| caller.scope.within(name));
+        let identity = identify(
+            &request,
+            question,
+            &Setting {
+                scope,
+                target: &route.identity(),
+                by_user: self.settings.by_user,
+                same_as: &|context| self.store.same_context(context),
+            },
+        );
         // A control in the body would be read again only by parsing: such bytes are not remembered.
         let raw = raw.filter(|_| controls == Controls::default());
-        let (reason, embedding) = if plan.lookup {
+        let purges = self.store.purges();
+        let missed = if plan.lookup {
             match self.look_up(&identity, &plan, &controls).await {
-                Lookup::Hit(entry, tier) => {
-                    if let Some(raw) = raw {
-                        let alias = Alias {
-                            fingerprint: identity.fingerprint,
-                            paraphrase_of: tier.paraphrase_of(),
-                            delivery: request.delivery(),
-                        };
-                        self.store.remember(raw, alias);
-                    }
-                    return Ok(self.hit(&entry, tier, &request, received).await);
+                Lookup::Hit(found) => {
+                    let reply = self.hit(&found, &identity, raw, &request, recipient).await;
+                    return Ok(reply);
                 }
-                Lookup::Miss { reason, embedding } => (reason, embedding),
+                Lookup::Miss(missed) => missed,
             }
         } else {
-            (Some("no_cache"), None)
+            Missed {
+                reason: Some("no_cache"),
+                ..Missed::default()
+            }
         };
+        let facts = Facts::new(Way::Miss, missed.reason, received);
         if controls.only_if_cached {
-            let facts = Facts::new(Way::Miss, reason, received);
             return Err(Refusal {
                 error: Error::NotCached,
                 facts: Some(facts),
             });
         }
-        let (delivery, fingerprint) = (request.delivery(), identity.fingerprint);
+        let fingerprint = identity.fingerprint;
         let ticket = plan.keep.map(|ttl| Ticket {
-            wording: identity.question.filter(|_| plan.semantic.is_ok()),
-            fingerprint,
-            partition: identity.partition,
-            embedding,
+            scope,
+            own: caller.own,
+            namespace: controls.namespace.clone(),
+            tags: controls.tags.clone(),
+            semantic: plan.semantic.is_ok(),
+            has_matter: question.is_some_and(question::Asked::has_matter),
+            prompt: record::beginning(question.map_or("", |asked| asked.text)),
+            embedding: missed.embedding,
             ttl,
+            purges,
             raw,
             request: Arc::clone(&request),
+            identity,
         });
-        let facts = Facts::new(Way::Miss, reason, received);
-        let shareable = plan.lookup && ticket.is_some();
         let order = Order {
             request,
+            recipient,
             route,
             facts,
             ticket,
         };
-        if shareable {
-            let flight = self.flights.join(fingerprint, delivery);
+        let answered = if plan.lookup && order.ticket.is_some() {
+            let flight = self.flights.join(fingerprint, recipient.delivery);
             self.fly(order, flight, controls.max_age).await
         } else {
             self.fetch(order).await
+        };
+        match (answered, missed.stale) {
+            (Err(refusal), Some(stale)) if refusal.error.fault() == Fault::Upstream => {
+                Ok(self.serve(&stale, recipient))
+            }
+            (answered, _) => answered,
         }
     }
 }

@@ -50,7 +50,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug)]
 pub struct Api {
     /// Answers chat requests.
-    pub gateway: Gateway,
+    pub gateway: Arc<Gateway>,
     /// Knows the models.
     pub catalogue: Arc<Catalogue>,
     /// Knows the keys.

@@ -56,6 +56,21 @@ name! {
     ModelId
 }
 
+name! {
+    /// A word that entries are invalidated by: 1–64 visible ASCII characters without a comma.
+    Tag
+}
+
+impl Tag {
+    /// # Errors
+    /// When the text has other characters than the type allows, is empty or too long.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        let valid = |c: char| c.is_ascii_graphic() && c != ',';
+        let rule = "a tag is 1-64 visible ASCII characters without a comma";
+        checked(text, 64, valid, rule).map(Self)
+    }
+}
+
 impl ProviderName {
     /// # Errors
     /// When the text has other characters than the type allows, is empty or too long.

@@ -1,14 +1,26 @@
 //! One kept answer.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::partition;
 use crate::{
-    clock::Moment,
-    ident::{ModelId, ProviderName},
-    policy::identity::Partition,
+    clock::UnixMillis,
+    ident::{ModelId, Namespace, ProviderName, Tag},
+    policy::{
+        identity::{ContextId, Fingerprint, Partition, Scope, Surface},
+        selector::Traits,
+        wording::Wording,
+        worth::{Priority, priority},
+    },
     units::{Price, Usd},
     wire::answer::{Answer, Usage, read_usage},
 };
@@ -16,14 +28,30 @@ use crate::{
 /// An answer and what is known of it.
 #[derive(Debug)]
 pub struct Entry {
+    /// The request that it answers.
+    pub fingerprint: Fingerprint,
+    /// Whose it is.
+    pub scope: Scope,
+    /// The conversation that it answers, its question included.
+    pub context: ContextId,
+    /// The second exact key.
+    pub surface: Option<Surface>,
+    /// The question, if others of its meaning may find the answer.
+    pub question: Option<Question>,
     /// The [`Answer`] as JSON, without id and time.
     pub written: Bytes,
-    /// Where questions of the same meaning find it; `None` if they must not.
-    pub partition: Option<Partition>,
-    /// Who gave it.
+    /// How the prompt begins, for those who look after the cache; at most [`PROMPT`] bytes.
+    pub prompt: Box<str>,
+    /// What the client called the model.
+    pub asked_model: Box<str>,
+    /// Who gave the answer.
     pub provider: ProviderName,
     /// What the provider calls the model.
     pub model: ModelId,
+    /// The part of the scope that the request named.
+    pub namespace: Option<Namespace>,
+    /// What the request called it, for invalidation.
+    pub tags: Box<[Tag]>,
     /// Its tokens, if the provider counted them.
     pub usage: Option<Usage>,
     /// Its `usage`, counted here because the provider left it out.
@@ -31,17 +59,87 @@ pub struct Entry {
     /// What its model costs.
     pub price: Option<Price>,
     /// Since when it is kept.
-    pub stored: Moment,
-    /// How long it may be used.
+    pub stored: UnixMillis,
+    /// How long it is fresh.
     pub ttl: Duration,
+    /// Which generation of the cache it belongs to.
+    pub generation: u64,
+    /// How often it has answered, and what that makes it worth.
+    pub use_of: Use,
+}
+
+/// How long the kept beginning of a prompt is at most, in bytes.
+pub const PROMPT: usize = 256;
+
+/// A question whose wording may vary.
+#[derive(Debug)]
+pub struct Question {
+    /// Where it is found.
+    pub partition: Partition,
+    /// Whether a part of the prompt, which had to be equal, is hashed into the partition.
+    pub has_matter: bool,
+    /// Its text.
+    pub text: Arc<str>,
+    /// Read for the guards.
+    pub wording: Arc<Wording>,
+}
+
+/// How often an entry has answered.
+#[derive(Debug, Default)]
+pub struct Use {
+    count: AtomicU32,
+    priority: AtomicU64,
+}
+
+impl Use {
+    /// Used `count` times, as read back from storage.
+    #[must_use]
+    pub fn of(count: u32) -> Self {
+        Self {
+            count: AtomicU32::new(count),
+            priority: AtomicU64::default(),
+        }
+    }
+
+    /// How often.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether an entry may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It may.
+    Fresh,
+    /// Its time is over since so long; it may answer where a stale answer was asked for.
+    Stale(Duration),
+    /// It may not.
+    Dead,
+}
+
+/// What freshness is measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// The present moment.
+    pub time: UnixMillis,
+    /// The present generation of the cache.
+    pub generation: u64,
 }
 
 impl Entry {
-    /// Whether it may still be used at `now`, and is not older than a request demands.
+    /// Whether it may answer now a request that wants nothing older than `max_age`.
     #[must_use]
-    pub fn is_fresh(&self, now: Moment, max_age: Option<Duration>) -> bool {
-        let age = now.since(self.stored);
-        age < self.ttl && max_age.is_none_or(|most| age <= most)
+    pub fn freshness(&self, now: Now, max_age: Option<Duration>) -> Freshness {
+        let age = now.time.since(self.stored);
+        if self.generation != now.generation || max_age.is_some_and(|most| age > most) {
+            Freshness::Dead
+        } else if age < self.ttl {
+            Freshness::Fresh
+        } else {
+            Freshness::Stale(age.saturating_sub(self.ttl))
+        }
     }
 
     /// The answer, read back. `None` never happens for what [`Answer`] wrote.
@@ -63,18 +161,65 @@ impl Entry {
         Some(self.price?.of(tokens.input, tokens.output))
     }
 
-    /// The memory it takes, in bytes, with its place in the tables.
+    /// Notes that it has answered once more.
+    pub fn used(&self, floor: Priority) {
+        let before = self.use_of.count.fetch_add(1, Ordering::Relaxed);
+        self.rate(floor, before.saturating_add(1));
+    }
+
+    /// Sets what it is worth for the first time.
+    pub fn rate_anew(&self, floor: Priority) {
+        self.rate(floor, self.use_of.count());
+    }
+
+    /// What it is worth.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        Priority::from_bits(self.use_of.priority.load(Ordering::Relaxed))
+    }
+
+    fn rate(&self, floor: Priority, uses: u32) {
+        // Four bytes make about a token, where nobody has counted.
+        let guessed = (self.written.len() / 4) as u64;
+        let tokens = self.tokens().map_or(guessed, |usage| {
+            usage.input.0.saturating_add(usage.output.0)
+        });
+        let rated = priority(floor, self.cost(), tokens, uses, self.weight());
+        (self.use_of.priority).store(rated.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The memory it takes in all tables, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        const TABLES: usize = 256;
-        // A vector of 384 floats, held flat and in a graph, and the question's words.
-        const SEMANTIC: usize = 2 * 384 * 4 + 1024;
-        self.written.len()
-            + TABLES
-            + if self.partition.is_some() {
-                SEMANTIC
-            } else {
-                0
-            }
+        /// A slot of the table of entries and one of the second exact key, each with its share of
+        /// empty ones, and what the allocator adds to six pieces.
+        const TABLES: usize = 2 * 96 + 6 * 16;
+        let question = self.question.as_ref().map_or(0, |question| {
+            question.text.len() + question.wording.bytes() + partition::entry_bytes()
+        });
+        let texts = self.written.len()
+            + self.prompt.len()
+            + self.asked_model.len()
+            + self
+                .tags
+                .iter()
+                .map(|tag| tag.as_str().len() + 32)
+                .sum::<usize>();
+        size_of::<Self>() + TABLES + texts + question
+    }
+
+    /// What a selector looks at.
+    #[must_use]
+    pub fn traits(&self, now: UnixMillis) -> Traits<'_> {
+        Traits {
+            id: self.fingerprint,
+            tags: &self.tags,
+            namespace: self.namespace.as_ref(),
+            scope: self.scope,
+            models: [&self.asked_model, self.model.as_str()],
+            age: now.since(self.stored),
+            prompt: &self.prompt,
+            generation: self.generation,
+        }
     }
 }

@@ -26,6 +26,12 @@ const EF_SEARCH: usize = 96;
 /// Vectors behind the graph's end that are scanned before it is extended.
 const TAIL: usize = 512;
 
+/// The memory that a vector takes.
+#[must_use]
+pub fn entry_bytes() -> usize {
+    2 * 384 * 4 + 1024
+}
+
 /// A near neighbour.
 #[derive(Debug, Clone)]
 pub struct Neighbour {

@@ -1,23 +1,34 @@
-//! All entries, under one bound of bytes: by identical bytes, by equal request, by meaning.
+//! All entries, under one bound of bytes: by identical bytes, by equal request, by surface, by meaning.
 //!
-//! Invariant: an entry that is gone from the exact tier can't be found by any other; the others only
-//! point to it.
+//! Invariant: an entry that is gone from the table of entries can't be found in any other way; the
+//! other tables only point to it.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use moka::{notification::RemovalCause, sync::Cache};
+use moka::sync::Cache;
 
 use super::{
-    entry::Entry,
+    entry::{Entry, Freshness, Now},
+    memory::Memory,
     partition::{Neighbour, Vectors},
     semantic::{Semantic, Size},
 };
 use crate::{
+    clock::UnixMillis,
     embed::Embedding,
     policy::{
-        identity::{Fingerprint, Partition, Scope},
-        wording::Wording,
+        identity::{ContextId, Fingerprint, Partition, Scope, Surface},
+        selector::Selector,
     },
+    telemetry::names,
+    units::Similarity,
     wire::chat::Delivery,
 };
 
@@ -39,56 +50,100 @@ pub struct Alias {
     /// Its own entry, if there is one.
     pub fingerprint: Fingerprint,
     /// The entry of the same question in other words, which answers as long as it has none.
-    pub paraphrase_of: Option<Fingerprint>,
+    pub paraphrase_of: Option<Paraphrase>,
     /// How it wants its answer.
     pub delivery: Delivery,
+}
+
+/// A question that was found to mean the same as an entry's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Paraphrase {
+    /// The entry.
+    pub fingerprint: Fingerprint,
+    /// How near it is; `None` where both have the same surface.
+    pub similarity: Option<Similarity>,
+}
+
+/// What was answered from which entry: what feedback about an answer refers to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Receipt {
+    /// Who was answered.
+    pub owner: Scope,
+    /// The entry.
+    pub entry: Fingerprint,
+    /// How near the question was, if it was found by meaning.
+    pub similarity: Option<Similarity>,
+}
+
+/// How many pointers to entries are kept, at most: each of these tables takes its part of the bound,
+/// and no more than it has a use for.
+const POINTERS: u64 = 65_536;
+/// What a pointer takes with its place in a table, in bytes.
+const POINTER: u64 = 384;
+
+/// The sizes of a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Everything that is held, in bytes.
+    pub bytes: u64,
+    /// Questions of a partition above which it gets a graph.
+    pub graph_above: usize,
+}
+
+/// Why an entry left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// To make room.
+    Size,
+    /// Its time was over.
+    Expired,
+    /// Somebody said so.
+    Purged,
+}
+
+impl Left {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Expired => "expired",
+            Self::Purged => "purged",
+        }
+    }
 }
 
 /// All entries.
 #[derive(Debug)]
 pub struct Store {
-    exact: Cache<Fingerprint, Arc<Entry>>,
+    memory: Memory,
+    surfaces: Mutex<HashMap<Surface, Fingerprint>>,
+    semantic: Semantic,
     aliases: Cache<RawKey, Alias>,
-    semantic: Arc<Semantic>,
+    contexts: Cache<ContextId, (ContextId, Fingerprint)>,
+    receipts: Cache<Box<str>, Receipt>,
     graph_above: usize,
+    bytes: u64,
+    generation: AtomicU64,
+    purges: AtomicU64,
 }
 
-/// How many bodies are remembered by their bytes; about 100 bytes each.
-const ALIASES: u64 = 65_536;
-
 impl Store {
-    /// A store that holds at most `max_bytes`, and builds a graph for partitions of more than
-    /// `graph_above` questions.
+    /// An empty store.
     #[must_use]
-    pub fn new(max_bytes: u64, graph_above: usize) -> Self {
-        let semantic = Arc::new(Semantic::default());
-        let forget = Arc::clone(&semantic);
-        let exact = Cache::builder()
-            .name("exact")
-            .max_capacity(max_bytes)
-            .weigher(|_: &Fingerprint, entry: &Arc<Entry>| {
-                u32::try_from(entry.weight()).unwrap_or(u32::MAX)
-            })
-            .eviction_listener(move |fingerprint: Arc<Fingerprint>, entry: Arc<Entry>, cause| {
-                if cause != RemovalCause::Replaced
-                    && let Some(partition) = entry.partition
-                {
-                    forget.remove(partition, *fingerprint);
-                }
-                if cause == RemovalCause::Size {
-                    metrics::counter!(crate::telemetry::names::CACHE_EVICTIONS, "tier" => "memory", "reason" => "size").increment(1);
-                }
-            })
-            .build();
-        let aliases = Cache::builder()
-            .name("aliases")
-            .max_capacity(ALIASES)
-            .build();
+    pub fn new(bounds: Bounds, generation: u64) -> Self {
+        // Three tables of pointers, each a sixteenth of the bound at most.
+        let pointers = (bounds.bytes / 16 / POINTER).min(POINTERS);
+        let entries = bounds.bytes - 3 * pointers * POINTER;
         Self {
-            exact,
-            aliases,
-            semantic,
-            graph_above,
+            memory: Memory::new(entries),
+            surfaces: Mutex::default(),
+            semantic: Semantic::default(),
+            aliases: pointer_table("aliases", pointers),
+            contexts: pointer_table("contexts", pointers),
+            receipts: pointer_table("receipts", pointers),
+            graph_above: bounds.graph_above,
+            bytes: bounds.bytes,
+            generation: AtomicU64::new(generation),
+            purges: AtomicU64::new(0),
         }
     }
 
@@ -103,35 +158,101 @@ impl Store {
         self.aliases.insert(key, alias);
     }
 
-    /// The entry of an equal request.
+    /// The conversation that this one is the same as.
     #[must_use]
-    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
-        self.exact.get(fingerprint)
+    pub fn same_context(&self, context: ContextId) -> Option<ContextId> {
+        self.contexts.get(&context).map(|(same, _)| same)
     }
 
-    /// Keeps an entry, in place of an older one.
-    pub fn insert(&self, fingerprint: Fingerprint, entry: Arc<Entry>) {
-        self.exact.insert(fingerprint, entry);
+    /// Says that a conversation is the same as another, by the answer of an entry.
+    pub fn link_contexts(&self, context: ContextId, same_as: ContextId, entry: Fingerprint) {
+        if context != same_as {
+            self.contexts.insert(context, (same_as, entry));
+        }
+    }
+
+    /// Notes from what the answer with this id was given.
+    pub fn issue(&self, id: &str, receipt: Receipt) {
+        self.receipts.insert(id.into(), receipt);
+    }
+
+    /// From what the answer with this id was given; at most once.
+    #[must_use]
+    pub fn redeem(&self, id: &str, owner: Scope) -> Option<Receipt> {
+        let receipt = self.receipts.get(id)?;
+        (receipt.owner == owner).then(|| self.receipts.remove(id))?
+    }
+
+    /// The entry of an equal request, and whether it may answer now. One that never may again is
+    /// forgotten.
+    #[must_use]
+    pub fn find(
+        &self,
+        fingerprint: &Fingerprint,
+        now: UnixMillis,
+        max_age: Option<Duration>,
+    ) -> Option<(Arc<Entry>, Freshness)> {
+        let entry = self.memory.get(fingerprint)?;
+        let now = self.at(now);
+        let freshness = entry.freshness(now, max_age);
+        if entry.generation != now.generation {
+            self.forget_this(&entry, Left::Expired);
+        }
+        (freshness != Freshness::Dead).then_some((entry, freshness))
+    }
+
+    /// The entry of a request of the same surface.
+    #[must_use]
+    pub fn by_surface(&self, surface: &Surface) -> Option<Fingerprint> {
+        self.surfaces().get(surface).copied()
+    }
+
+    /// Notes that an entry has answered.
+    pub fn used(&self, entry: &Entry) {
+        self.memory.used(entry);
+    }
+
+    /// Keeps an entry, in place of an older one of the same request.
+    pub fn insert(&self, entry: Arc<Entry>) {
+        let (fingerprint, surface) = (entry.fingerprint, entry.surface);
+        let is_question = entry.question.is_some();
+        let inserted = self.memory.insert(entry);
+        if let Some(replaced) = &inserted.replaced {
+            // The vector of the same question stays where it is.
+            if !is_question || inserted.refused {
+                self.unlink(replaced);
+            }
+        }
+        for evicted in &inserted.evicted {
+            self.unlink(evicted);
+            count(Left::Size);
+        }
+        if let Some(surface) = surface.filter(|_| !inserted.refused) {
+            self.surfaces().insert(surface, fingerprint);
+            // It may have been evicted in between, with nobody left to take it out again.
+            if !self.memory.contains(&fingerprint) {
+                self.surfaces().remove(&surface);
+            }
+        }
     }
 
     /// Lets questions of the same meaning find an entry, if it is still there. Gives the partition
     /// back if it wants building.
-    pub fn index(
-        &self,
-        partition: Partition,
-        fingerprint: Fingerprint,
-        embedding: &Embedding,
-        wording: Arc<Wording>,
-    ) -> Option<Arc<Vectors>> {
-        if !self.exact.contains_key(&fingerprint) {
+    pub fn index(&self, entry: &Entry, embedding: &Embedding) -> Option<Arc<Vectors>> {
+        let question = entry.question.as_ref()?;
+        let fingerprint = entry.fingerprint;
+        if !self.memory.contains(&fingerprint) {
             return None;
         }
-        let wants =
-            self.semantic
-                .insert(partition, fingerprint, embedding, wording, self.graph_above);
-        // It may have been evicted in between, with nobody left to take it out again.
-        if !self.exact.contains_key(&fingerprint) {
-            self.semantic.remove(partition, fingerprint);
+        let wants = self.semantic.insert(
+            question.partition,
+            fingerprint,
+            embedding,
+            Arc::clone(&question.wording),
+            self.graph_above,
+        );
+        if !self.memory.contains(&fingerprint) {
+            self.semantic.remove(question.partition, fingerprint);
         }
         wants
     }
@@ -158,21 +279,149 @@ impl Store {
         self.semantic.search(partition, query, most)
     }
 
+    /// Forgets an entry that somebody found to be wrong, and that conversations shared it.
+    pub fn condemn(&self, fingerprint: Fingerprint) -> bool {
+        let links = self
+            .contexts
+            .iter()
+            .filter(|(_, (_, entry))| *entry == fingerprint);
+        let links: Vec<ContextId> = links.map(|(context, _)| *context).collect();
+        links
+            .iter()
+            .for_each(|context| self.contexts.invalidate(context));
+        self.remove(&fingerprint)
+    }
+
     /// Forgets an entry.
-    pub fn remove(&self, fingerprint: &Fingerprint) {
-        self.exact.invalidate(fingerprint);
+    pub fn remove(&self, fingerprint: &Fingerprint) -> bool {
+        let removed = self.memory.remove(fingerprint);
+        if let Some(entry) = &removed {
+            self.unlink(entry);
+            count(Left::Purged);
+        }
+        removed.is_some()
+    }
+
+    /// Forgets all entries that a selector means; with `dry_run`, only counts them. Looks at every
+    /// entry: not for async workers.
+    pub fn purge(&self, selector: &Selector, now: UnixMillis, dry_run: bool) -> Purged {
+        let mut purged = Purged::default();
+        if !dry_run {
+            self.purges.fetch_add(1, Ordering::SeqCst);
+        }
+        self.memory.each(|entry| {
+            if selector.selects(&entry.traits(now))
+                && (dry_run || self.forget_this(entry, Left::Purged))
+            {
+                purged.entries += 1;
+                purged.bytes += entry.weight() as u64;
+            }
+        });
+        purged
+    }
+
+    /// Forgets what has been stale for longer than `keep_stale`, or is of another generation.
+    pub fn sweep(&self, now: UnixMillis, keep_stale: Duration) {
+        let now = self.at(now);
+        self.memory.each(|entry| match entry.freshness(now, None) {
+            Freshness::Fresh => {}
+            Freshness::Stale(since) if since < keep_stale => {}
+            Freshness::Stale(_) | Freshness::Dead => {
+                self.forget_this(entry, Left::Expired);
+            }
+        });
+    }
+
+    /// How often something was purged. What was asked for before a purge is not kept after it.
+    #[must_use]
+    pub fn purges(&self) -> u64 {
+        self.purges.load(Ordering::SeqCst)
+    }
+
+    /// The generation that entries have to be of.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Starts a new generation: nothing that is kept answers any more.
+    pub fn new_generation(&self) -> u64 {
+        self.purges.fetch_add(1, Ordering::SeqCst);
+        self.generation.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Calls `look` with every entry, in no order.
+    pub fn each(&self, look: impl FnMut(&Arc<Entry>)) {
+        self.memory.each(look);
     }
 
     /// How much it holds.
     #[must_use]
     pub fn size(&self) -> StoreSize {
-        self.exact.run_pending_tasks();
+        let pointers =
+            self.aliases.entry_count() + self.contexts.entry_count() + self.receipts.entry_count();
         StoreSize {
-            entries: self.exact.entry_count(),
-            bytes: self.exact.weighted_size(),
+            entries: self.memory.len() as u64,
+            bytes: self.memory.bytes() + pointers * POINTER,
+            bound: self.bytes,
             semantic: self.semantic.size(),
         }
     }
+
+    fn at(&self, time: UnixMillis) -> Now {
+        Now {
+            time,
+            generation: self.generation(),
+        }
+    }
+
+    fn forget_this(&self, entry: &Arc<Entry>, why: Left) -> bool {
+        let removed = self.memory.remove_this(entry);
+        if removed {
+            self.unlink(entry);
+            count(why);
+        }
+        removed
+    }
+
+    /// Takes all that points to an entry out of the tables.
+    fn unlink(&self, entry: &Entry) {
+        if let Some(question) = &entry.question {
+            self.semantic.remove(question.partition, entry.fingerprint);
+        }
+        if let Some(surface) = entry.surface {
+            let mut surfaces = self.surfaces();
+            if surfaces.get(&surface) == Some(&entry.fingerprint) {
+                surfaces.remove(&surface);
+            }
+        }
+    }
+
+    fn surfaces(&self) -> std::sync::MutexGuard<'_, HashMap<Surface, Fingerprint>> {
+        self.surfaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pointer_table<K, V>(name: &str, most: u64) -> Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder().name(name).max_capacity(most).build()
+}
+
+fn count(left: Left) {
+    metrics::counter!(names::CACHE_EVICTIONS, "tier" => "memory", "reason" => left.as_str())
+        .increment(1);
+}
+
+/// What a purge has forgotten, or would forget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purged {
+    /// Entries.
+    pub entries: u64,
+    /// The bytes that they took.
+    pub bytes: u64,
 }
 
 /// How much a store holds.
@@ -182,6 +431,8 @@ pub struct StoreSize {
     pub entries: u64,
     /// Bytes, all tiers.
     pub bytes: u64,
+    /// The most bytes that it may hold.
+    pub bound: u64,
     /// The semantic tier.
     pub semantic: Size,
 }

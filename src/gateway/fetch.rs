@@ -8,6 +8,7 @@ use http::HeaderMap;
 use super::{
     Gateway, Order,
     dispatch::{Source, dispatch},
+    lookup::Found,
     record::Ticket,
     replay,
     reply::{self, Facts, Refusal, Reply, ReplyBody, Tier},
@@ -40,11 +41,14 @@ impl Gateway {
         flight: Arc<Flight<Result<Landed, UpstreamError>>>,
         max_age: Option<Duration>,
     ) -> Result<Reply, Refusal> {
-        let fingerprint = order.ticket.as_ref().map(|ticket| ticket.fingerprint);
+        let fingerprint = order
+            .ticket
+            .as_ref()
+            .map(|ticket| ticket.identity.fingerprint);
         let (landed, role) = flight
             .result(async || {
                 // The answer may have come between this request's lookup and its flight.
-                let kept = fingerprint.and_then(|fingerprint| self.fresh(&fingerprint, max_age));
+                let kept = fingerprint.and_then(|fingerprint| self.young(&fingerprint, max_age));
                 if let Some(entry) = kept {
                     return Ok(Landed::Kept(entry));
                 }
@@ -52,9 +56,14 @@ impl Gateway {
             })
             .await;
         match landed {
-            Ok(Landed::Kept(entry)) => Ok(self
-                .hit(&entry, Tier::Exact, &order.request, order.facts.received)
-                .await),
+            Ok(Landed::Kept(entry)) => {
+                let found = Found {
+                    entry,
+                    tier: Tier::Exact,
+                    stale: None,
+                };
+                Ok(self.deliver(&found, &order.request, order.recipient).await)
+            }
             Ok(Landed::Whole(whole)) => Ok(self.whole(&order, &whole.0, &whole.1, role)),
             Ok(Landed::Stream(shared, about)) => {
                 // Held by every reader, so that others can join while it lasts.
@@ -94,7 +103,7 @@ impl Gateway {
         let ticket = order.ticket_for(&source);
         Ok(match reply {
             ChatReply::Whole(whole) => {
-                self.recorder.whole(ticket, &whole.answer, &source);
+                self.recorder.whole(ticket, &whole, &source);
                 flight.close();
                 Landed::Whole(Arc::new((whole, source)))
             }
@@ -123,7 +132,7 @@ impl Gateway {
         let ticket = order.ticket_for(&source);
         match reply {
             ChatReply::Whole(whole) => {
-                self.recorder.whole(ticket, &whole.answer, &source);
+                self.recorder.whole(ticket, &whole, &source);
                 Ok(self.whole(&order, &whole, &source, Role::Leader))
             }
             ChatReply::Stream(Events {

@@ -7,13 +7,16 @@ use super::{
     reply::{Facts, Reply, Tier},
 };
 use crate::{
-    cache::{entry::Entry, store::RawKey},
+    cache::{
+        entry::{Entry, Freshness},
+        store::{Alias, Paraphrase, RawKey, Receipt},
+    },
     clock::Moment,
     embed::Embedding,
     policy::{
         admit::{Verdict, admit},
         cacheable::Plan,
-        identity::{Fingerprint, Identity},
+        identity::{Fingerprint, Identity, Scope},
         wording::Wording,
     },
     telemetry::ledger::Way,
@@ -28,36 +31,66 @@ const CANDIDATES: usize = 4;
 
 /// What looking for a kept answer ended in.
 pub(super) enum Lookup {
-    Hit(Arc<Entry>, Tier),
-    Miss {
-        reason: Option<&'static str>,
-        embedding: Option<Embedding>,
-    },
+    Hit(Found),
+    Miss(Missed),
+}
+
+/// A kept answer.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) entry: Arc<Entry>,
+    pub(super) tier: Tier,
+    /// Since when it is no longer fresh.
+    pub(super) stale: Option<Duration>,
+}
+
+/// Nothing that may answer at once.
+#[derive(Debug, Default)]
+pub(super) struct Missed {
+    pub(super) reason: Option<&'static str>,
+    pub(super) embedding: Option<Embedding>,
+    /// What may answer if nobody else can.
+    pub(super) stale: Option<Found>,
+}
+
+/// Who is to be given a kept answer, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recipient {
+    pub(super) own: Scope,
+    pub(super) delivery: Delivery,
+    pub(super) received: Moment,
 }
 
 impl Gateway {
     /// A hit by the very bytes of the body, without reading them.
-    pub(super) fn identical(&self, raw: &RawKey, received: Moment) -> Option<Reply> {
+    pub(super) fn identical(&self, raw: &RawKey, own: Scope, received: Moment) -> Option<Reply> {
         let alias = self.store.alias(raw)?;
-        let (entry, tier) = match (self.fresh(&alias.fingerprint, None), alias.paraphrase_of) {
-            (Some(entry), _) => (entry, Tier::Exact),
-            (None, Some(fingerprint)) => {
-                let entry = self.fresh(&fingerprint, None)?;
-                (
-                    entry,
-                    Tier::Semantic {
-                        similarity: None,
-                        fingerprint,
-                    },
-                )
-            }
-            (None, None) => return None,
-        };
+        let exact = self
+            .fresh(&alias.fingerprint)
+            .map(|entry| (entry, Tier::Exact));
+        let (entry, tier) = exact.or_else(|| {
+            let Paraphrase {
+                fingerprint,
+                similarity,
+            } = alias.paraphrase_of?;
+            let tier = similarity.map_or(Tier::Surface, Tier::Semantic);
+            Some((self.fresh(&fingerprint)?, tier))
+        })?;
         // Counting its tokens takes the request.
         if replay::lacks_usage(&entry, alias.delivery) {
             return None;
         }
-        Some(self.serve(&entry, tier, alias.delivery, received))
+        let found = Found {
+            entry,
+            tier,
+            stale: None,
+        };
+        let recipient = Recipient {
+            own,
+            delivery: alias.delivery,
+            received,
+        };
+        Some(self.serve(&found, recipient))
     }
 
     pub(super) async fn look_up(
@@ -66,22 +99,63 @@ impl Gateway {
         plan: &Plan,
         controls: &Controls,
     ) -> Lookup {
-        if let Some(entry) = self.fresh(&identity.fingerprint, controls.max_age) {
-            return Lookup::Hit(entry, Tier::Exact);
+        let mut missed = Missed::default();
+        let by_surface = || {
+            let fingerprint = self.store.by_surface(&identity.surface?)?;
+            (plan.semantic.is_ok() && fingerprint != identity.fingerprint).then_some(fingerprint)
+        };
+        let exact = Some((identity.fingerprint, Tier::Exact));
+        for (fingerprint, tier) in exact
+            .into_iter()
+            .chain(by_surface().map(|f| (f, Tier::Surface)))
+        {
+            let Some((entry, freshness)) = self.find(&fingerprint, controls.max_age) else {
+                continue;
+            };
+            let stale = match freshness {
+                Freshness::Fresh => None,
+                Freshness::Stale(since) => Some(since),
+                Freshness::Dead => continue,
+            };
+            let found = Found { entry, tier, stale };
+            match stale {
+                None => return Lookup::Hit(found),
+                Some(since) if since < plan.stale.while_revalidate => return Lookup::Hit(found),
+                Some(since) if since < plan.stale.if_error => {
+                    missed.stale = missed.stale.or(Some(found));
+                }
+                Some(_) => {}
+            }
         }
-        let miss = |reason, embedding| Lookup::Miss { reason, embedding };
+        self.by_meaning(identity, plan, controls, missed).await
+    }
+
+    async fn by_meaning(
+        &self,
+        identity: &Identity,
+        plan: &Plan,
+        controls: &Controls,
+        mut missed: Missed,
+    ) -> Lookup {
+        let mut miss = |reason| {
+            missed.reason = reason;
+        };
         if let Err(ineligible) = plan.semantic {
-            return miss(Some(ineligible.as_str()), None);
+            miss(Some(ineligible.as_str()));
+            return Lookup::Miss(missed);
         }
         let (Some(encoder), Some(question)) = (&self.encoder, &identity.question) else {
-            return miss(None, None);
+            return Lookup::Miss(missed);
         };
         if !self.store.has_neighbours(identity.partition) {
-            return miss(None, None);
+            return Lookup::Miss(missed);
         }
         let embedding = match encoder.embed(question).await {
             Ok(embedding) => embedding,
-            Err(error) => return miss(Some(error.reason()), None),
+            Err(error) => {
+                miss(Some(error.reason()));
+                return Lookup::Miss(missed);
+            }
         };
         let neighbours = self
             .store
@@ -90,81 +164,131 @@ impl Gateway {
         let candidates = neighbours
             .iter()
             .map(|near| (near.similarity, &*near.wording));
-        match admit(&Wording::of(question), threshold, candidates) {
-            Verdict::Miss(reason) => miss(Some(reason.as_str()), Some(embedding)),
+        missed.reason = match admit(&Wording::of(question), threshold, candidates) {
+            Verdict::Miss(reason) => Some(reason.as_str()),
             Verdict::Hit(place) => {
                 let near = neighbours.get(place);
-                let entry = near.and_then(|near| self.fresh(&near.fingerprint, controls.max_age));
-                match (near, entry) {
-                    (Some(near), Some(entry)) => {
-                        let similarity = Some(near.similarity);
-                        let fingerprint = near.fingerprint;
-                        Lookup::Hit(
-                            entry,
-                            Tier::Semantic {
-                                similarity,
-                                fingerprint,
-                            },
-                        )
-                    }
-                    _ => miss(Some("expired"), Some(embedding)),
+                let entry = near.and_then(|near| self.find(&near.fingerprint, controls.max_age));
+                if let (Some(near), Some((entry, Freshness::Fresh))) = (near, entry) {
+                    return Lookup::Hit(Found {
+                        entry,
+                        tier: Tier::Semantic(near.similarity),
+                        stale: None,
+                    });
                 }
+                Some("expired")
             }
-        }
+        };
+        missed.embedding = Some(embedding);
+        Lookup::Miss(missed)
     }
 
-    pub(super) fn fresh(
+    fn find(
+        &self,
+        fingerprint: &Fingerprint,
+        max_age: Option<Duration>,
+    ) -> Option<(Arc<Entry>, Freshness)> {
+        self.store.find(fingerprint, self.clock.unix(), max_age)
+    }
+
+    fn fresh(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
+        self.young(fingerprint, None)
+    }
+
+    /// The entry of this request, if it is fresh and not older than that.
+    pub(super) fn young(
         &self,
         fingerprint: &Fingerprint,
         max_age: Option<Duration>,
     ) -> Option<Arc<Entry>> {
-        let entry = self.store.get(fingerprint)?;
-        let now = self.clock.now();
-        if !entry.is_fresh(now, None) {
-            self.store.remove(fingerprint);
-        }
-        entry.is_fresh(now, max_age).then_some(entry)
+        let (entry, freshness) = self.find(fingerprint, max_age)?;
+        (freshness == Freshness::Fresh).then_some(entry)
     }
 
+    /// Answers `request` from an entry, and remembers that it was.
     pub(super) async fn hit(
         &self,
-        entry: &Arc<Entry>,
-        tier: Tier,
+        found: &Found,
+        identity: &Identity,
+        raw: Option<RawKey>,
         request: &Arc<ChatRequest>,
-        received: Moment,
+        recipient: Recipient,
     ) -> Reply {
-        let delivery = request.delivery();
-        if replay::lacks_usage(entry, delivery) {
+        let entry = &found.entry;
+        let paraphrase_of = match found.tier {
+            Tier::Exact => None,
+            Tier::Surface | Tier::Semantic(_) => Some(Paraphrase {
+                fingerprint: entry.fingerprint,
+                similarity: found.tier.similarity(),
+            }),
+        };
+        if let Some(raw) = raw {
+            let alias = Alias {
+                fingerprint: identity.fingerprint,
+                paraphrase_of,
+                delivery: recipient.delivery,
+            };
+            self.store.remember(raw, alias);
+        }
+        if paraphrase_of.is_some()
+            && let Some(said) = entry.answer().and_then(|answer| answer.plain_text())
+        {
+            let (context, same_as) = (identity.context.after(&said), entry.context.after(&said));
+            self.store
+                .link_contexts(context, same_as, entry.fingerprint);
+        }
+        self.deliver(found, request, recipient).await
+    }
+
+    /// Answers from an entry, its tokens counted if they have to be named.
+    pub(super) async fn deliver(
+        &self,
+        found: &Found,
+        request: &Arc<ChatRequest>,
+        recipient: Recipient,
+    ) -> Reply {
+        let entry = &found.entry;
+        if replay::lacks_usage(entry, recipient.delivery) {
             let (entry, request) = (Arc::clone(entry), Arc::clone(request));
             let count = tokio::task::spawn_blocking(move || replay::count_tokens(&entry, &request));
             if count.await.is_err() {
                 tracing::error!("counting tokens failed");
             }
         }
-        self.serve(entry, tier, delivery, received)
+        self.serve(found, recipient)
     }
 
-    fn serve(&self, entry: &Entry, tier: Tier, delivery: Delivery, received: Moment) -> Reply {
-        let way = if tier.is_semantic() {
-            Way::Semantic
+    pub(super) fn serve(&self, found: &Found, recipient: Recipient) -> Reply {
+        let Found { entry, tier, stale } = found;
+        let way = if stale.is_some() {
+            Way::Stale
         } else {
-            Way::Exact
+            tier.way()
         };
         self.ledger.count(way);
         let saved = entry.cost();
         self.ledger.save(entry.tokens(), saved);
-        let now = self.clock.now();
+        self.store.used(entry);
+        let id = replay::fresh_id();
+        let receipt = Receipt {
+            owner: recipient.own,
+            entry: entry.fingerprint,
+            similarity: tier.similarity(),
+        };
+        self.store.issue(&id, receipt);
+        let now = self.clock.unix();
         let facts = Facts {
             age: Some(now.since(entry.stored)),
-            similarity: tier.similarity(),
+            stale: *stale,
+            tier: Some(*tier),
             provider: Some(entry.provider.clone()),
             model: Some(entry.model.clone()),
             saved,
-            ..Facts::new(way, None, received)
+            ..Facts::new(way, None, recipient.received)
         };
         let created = self.clock.unix_seconds();
         Reply {
-            body: replay::render(entry, delivery, created),
+            body: replay::render(entry, recipient.delivery, &id, created),
             headers: http::HeaderMap::new(),
             facts,
         }

@@ -13,19 +13,26 @@ use tokio_util::task::TaskTracker;
 use super::{dispatch::Source, replay};
 use crate::{
     cache::{
-        entry::Entry,
+        entry::{Entry, PROMPT, Question, Use},
         shared::Ended,
-        store::{Alias, RawKey, Store},
+        store::{Alias, RawKey, Receipt, Store},
     },
     clock::Clock,
     embed::{Embed, Embedding},
+    ident::{Namespace, Tag},
     policy::{
-        identity::{Fingerprint, Partition},
+        identity::{Identity, Scope},
         storable::{Keep, storable},
         wording::Wording,
     },
+    provider::Whole,
     telemetry::{ledger::Ledger, names},
-    wire::{answer::Answer, assemble::assemble, chat::ChatRequest},
+    wire::{
+        answer::{Answer, delivery_id},
+        assemble::assemble,
+        chat::ChatRequest,
+        sse,
+    },
 };
 
 /// Requests longer than this, in bytes, are not counted unasked: it takes milliseconds.
@@ -34,13 +41,23 @@ const LONGEST_COUNTED: usize = 16 << 10;
 /// The right to keep one answer, and where.
 #[derive(Debug, Clone)]
 pub(super) struct Ticket {
-    pub(super) fingerprint: Fingerprint,
-    pub(super) partition: Partition,
-    /// The question, if others of its meaning may find the answer.
-    pub(super) wording: Option<String>,
-    /// Its vector, if the lookup made it.
+    pub(super) identity: Identity,
+    /// Whose the answer is, and who asked.
+    pub(super) scope: Scope,
+    pub(super) own: Scope,
+    pub(super) namespace: Option<Namespace>,
+    pub(super) tags: Vec<Tag>,
+    /// Whether others of the question's meaning may find the answer.
+    pub(super) semantic: bool,
+    /// Whether the question is about a matter that is hashed into its partition.
+    pub(super) has_matter: bool,
+    /// How the prompt begins.
+    pub(super) prompt: Box<str>,
+    /// The question's vector, if the lookup made it.
     pub(super) embedding: Option<Embedding>,
     pub(super) ttl: Duration,
+    /// How much had been purged when it was asked: what is purged meanwhile is not kept again.
+    pub(super) purges: u64,
     /// The bytes of the request, if the same bytes always mean the same.
     pub(super) raw: Option<RawKey>,
     /// For counting its tokens, where the provider did not.
@@ -81,10 +98,20 @@ impl Recorder {
     }
 
     /// Bills a whole answer, and keeps it if it may be.
-    pub(super) fn whole(&self, ticket: Option<Ticket>, answer: &Answer, source: &Source) {
+    pub(super) fn whole(&self, ticket: Option<Ticket>, whole: &Whole, source: &Source) {
+        self.answered(ticket, &whole.answer, || delivery_id(&whole.body), source);
+    }
+
+    fn answered(
+        &self,
+        ticket: Option<Ticket>,
+        answer: &Answer,
+        id: impl FnOnce() -> Option<String>,
+        source: &Source,
+    ) {
         self.ledger.bill(answer.usage(), source.cost_of(answer));
         if let Some(ticket) = ticket {
-            self.keep(ticket, answer, source);
+            self.keep(ticket, answer, id(), source);
         }
     }
 
@@ -92,7 +119,10 @@ impl Recorder {
     pub(super) fn stream(&self, ticket: Option<Ticket>, ended: Ended, source: &Source) {
         match ended {
             Ended::Whole(Some(bytes)) => match assemble(&bytes) {
-                Ok(answer) => self.whole(ticket, &answer, source),
+                Ok(answer) => {
+                    let id = || delivery_id(sse::data(&bytes).next()?);
+                    self.answered(ticket, &answer, id, source);
+                }
                 Err(_) => not_kept("unreadable"),
             },
             Ended::Whole(None) => not_kept("too_large"),
@@ -100,32 +130,62 @@ impl Recorder {
         }
     }
 
-    fn keep(&self, ticket: Ticket, answer: &Answer, source: &Source) {
+    fn keep(&self, ticket: Ticket, answer: &Answer, id: Option<String>, source: &Source) {
         let keep = match storable(answer) {
             Ok(keep) => keep,
             Err(reason) => return not_kept(reason.as_str()),
         };
-        let semantic = keep == Keep::ExactAndSemantic && self.encoder.is_some();
-        let question = ticket.wording.filter(|_| semantic);
         let Ok(written) = serde_json::to_vec(answer) else {
             return not_kept("unreadable");
         };
+        let identity = ticket.identity;
+        let semantic = ticket.semantic && keep == Keep::ExactAndSemantic;
+        let question = (identity.question)
+            .filter(|_| semantic && self.encoder.is_some())
+            .map(|text| Question {
+                partition: identity.partition,
+                has_matter: ticket.has_matter,
+                wording: Arc::new(Wording::of(&text)),
+                text: text.into(),
+            });
         let entry = Arc::new(Entry {
-            written: written.into(),
-            partition: question.is_some().then_some(ticket.partition),
+            fingerprint: identity.fingerprint,
+            scope: ticket.scope,
+            context: identity.context,
+            surface: identity.surface.filter(|_| semantic),
+            question,
+            // Without the room that was left for more.
+            written: written.into_boxed_slice().into(),
+            prompt: ticket.prompt,
+            asked_model: ticket.request.model().into(),
             provider: source.provider.clone(),
             model: source.model.clone(),
+            namespace: ticket.namespace,
+            tags: ticket.tags.into(),
             usage: answer.usage(),
             counted: OnceLock::new(),
             price: source.price,
-            stored: self.clock.now(),
+            stored: self.clock.unix(),
             ttl: ticket.ttl,
+            generation: self.store.generation(),
+            use_of: Use::default(),
         });
         if entry.weight() > self.largest {
             return not_kept("too_large");
         }
-        let fingerprint = ticket.fingerprint;
-        self.store.insert(fingerprint, Arc::clone(&entry));
+        if self.store.purges() != ticket.purges {
+            return not_kept("purged");
+        }
+        self.store.insert(Arc::clone(&entry));
+        let fingerprint = entry.fingerprint;
+        if let Some(id) = id {
+            let receipt = Receipt {
+                owner: ticket.own,
+                entry: fingerprint,
+                similarity: None,
+            };
+            self.store.issue(&id, receipt);
+        }
         if let Some(raw) = ticket.raw {
             let delivery = ticket.request.delivery();
             self.store.remember(
@@ -137,8 +197,8 @@ impl Recorder {
                 },
             );
         }
-        if let Some(question) = question {
-            self.index(ticket.partition, fingerprint, question, ticket.embedding);
+        if entry.question.is_some() {
+            self.index(Arc::clone(&entry), ticket.embedding);
         }
         if entry.usage.is_none() && ticket.request.raw().len() <= LONGEST_COUNTED {
             self.count(entry, ticket.request);
@@ -155,30 +215,31 @@ impl Recorder {
         });
     }
 
-    fn index(
-        &self,
-        partition: Partition,
-        fingerprint: Fingerprint,
-        question: String,
-        embedding: Option<Embedding>,
-    ) {
+    fn index(&self, entry: Arc<Entry>, embedding: Option<Embedding>) {
         let (store, encoder) = (Arc::clone(&self.store), self.encoder.clone());
         let tasks = self.tasks.clone();
         self.tasks.spawn(async move {
-            let embedding = match (embedding, encoder) {
-                (Some(embedding), _) => embedding,
-                (None, Some(encoder)) => match encoder.embed(&question).await {
-                    Ok(embedding) => embedding,
-                    Err(error) => return not_kept(error.reason()),
-                },
-                (None, None) => return,
+            let embedding = match (embedding, encoder, &entry.question) {
+                (Some(embedding), _, _) => embedding,
+                (None, Some(encoder), Some(question)) => {
+                    match encoder.embed(&question.text).await {
+                        Ok(embedding) => embedding,
+                        Err(error) => return not_kept(error.reason()),
+                    }
+                }
+                (None, _, _) => return,
             };
-            let wording = Arc::new(Wording::of(&question));
-            if let Some(vectors) = store.index(partition, fingerprint, &embedding, wording) {
+            if let Some(vectors) = store.index(&entry, &embedding) {
                 tasks.spawn_blocking(move || store.build(&vectors));
             }
         });
     }
+}
+
+/// How a prompt begins, as long as an entry keeps it.
+pub(super) fn beginning(prompt: &str) -> Box<str> {
+    let end = prompt.floor_char_boundary(PROMPT);
+    prompt.get(..end).unwrap_or_default().into()
 }
 
 fn not_kept(reason: &'static str) {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// An id in OpenAI's shape.
-fn fresh_id() -> String {
+pub(super) fn fresh_id() -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut id = String::with_capacity(38);
     id.push_str("chatcmpl-");
@@ -23,16 +23,15 @@ fn fresh_id() -> String {
 }
 
 /// The delivery of an entry.
-pub(super) fn render(entry: &Entry, delivery: Delivery, created: u64) -> ReplyBody {
-    let id = fresh_id();
-    let written = || ReplyBody::Json(deliver_written(&entry.written, &id, created).into());
+pub(super) fn render(entry: &Entry, delivery: Delivery, id: &str, created: u64) -> ReplyBody {
+    let written = || ReplyBody::Json(deliver_written(&entry.written, id, created).into());
     match delivery {
         Delivery::Json if entry.counted.get().is_none() => written(),
         Delivery::Json => counted(entry).map_or_else(written, |answer| {
-            ReplyBody::Json(answer.to_json(&id, created).into())
+            ReplyBody::Json(answer.to_json(id, created).into())
         }),
         Delivery::Stream { usage } => {
-            let events = counted(entry).map(|answer| chunk::split(&answer, &id, created, usage));
+            let events = counted(entry).map(|answer| chunk::split(&answer, id, created, usage));
             ReplyBody::EventsWhole(events.unwrap_or_default().into())
         }
     }

@@ -13,7 +13,6 @@ use crate::{
     clock::Moment,
     error::{Error, UpstreamError},
     ident::{ModelId, ProviderName},
-    policy::identity::Fingerprint,
     provider::Piece,
     telemetry::ledger::Way,
     units::{Similarity, Usd},
@@ -61,8 +60,10 @@ pub struct Facts {
     pub received: Moment,
     /// How old a kept answer is.
     pub age: Option<Duration>,
-    /// How near the question of a semantic hit is.
-    pub similarity: Option<Similarity>,
+    /// Since when a kept answer is no longer fresh.
+    pub stale: Option<Duration>,
+    /// How a kept answer was found.
+    pub tier: Option<Tier>,
     /// Who answered.
     pub provider: Option<ProviderName>,
     /// What the provider calls the model.
@@ -88,7 +89,8 @@ impl Facts {
             reason,
             received,
             age: None,
-            similarity: None,
+            stale: None,
+            tier: None,
             provider: None,
             model: None,
             attempts: 0,
@@ -117,35 +119,41 @@ impl From<Error> for Refusal {
 
 /// How an entry was found.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Tier {
+pub enum Tier {
     /// By an equal request.
     Exact,
-    /// By meaning.
-    Semantic {
-        /// How near; unknown where the bytes were seen before.
-        similarity: Option<Similarity>,
-        /// The entry.
-        fingerprint: Fingerprint,
-    },
+    /// By a question that differs in nothing but case, politeness and spelling.
+    Surface,
+    /// By meaning, so near.
+    Semantic(Similarity),
 }
 
 impl Tier {
-    pub(super) fn is_semantic(self) -> bool {
-        matches!(self, Self::Semantic { .. })
-    }
-
-    pub(super) fn similarity(self) -> Option<Similarity> {
+    /// Which way a request goes that is answered like this.
+    #[must_use]
+    pub fn way(self) -> Way {
         match self {
-            Self::Exact => None,
-            Self::Semantic { similarity, .. } => similarity,
+            Self::Exact | Self::Surface => Way::Exact,
+            Self::Semantic(_) => Way::Semantic,
         }
     }
 
-    /// The entry, if its question is another wording.
-    pub(super) fn paraphrase_of(self) -> Option<Fingerprint> {
+    /// How near, if it was found by meaning.
+    #[must_use]
+    pub fn similarity(self) -> Option<Similarity> {
         match self {
-            Self::Exact => None,
-            Self::Semantic { fingerprint, .. } => Some(fingerprint),
+            Self::Exact | Self::Surface => None,
+            Self::Semantic(similarity) => Some(similarity),
+        }
+    }
+
+    /// The detail for `Cache-Status`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Surface => "canonical",
+            Self::Semantic(_) => "semantic",
         }
     }
 }

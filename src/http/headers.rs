@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::Api;
 use crate::{
-    gateway::reply::Facts,
+    gateway::reply::{Facts, Tier},
     telemetry::ledger::Way,
     wire::controls::{Controls, InvalidControl},
 };
@@ -48,7 +48,9 @@ pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
     if let Some(age) = facts.age {
         headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     }
-    if let Some(similarity) = facts.similarity.filter(|_| api.show_similarity) {
+    if let Some(similarity) =
+        (facts.tier.and_then(Tier::similarity)).filter(|_| api.show_similarity)
+    {
         insert_text(headers, SIMILARITY, &similarity.to_string());
     }
     if let Some(provider) = &facts.provider {
@@ -86,17 +88,28 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 
 fn cache_status(facts: &Facts) -> HeaderValue {
     let text = match facts.way {
-        Way::Exact => "refrain; hit; detail=exact",
-        Way::Semantic => "refrain; hit; detail=semantic",
+        Way::Exact | Way::Semantic | Way::Stale => {
+            let detail = facts.tier.map_or("exact", Tier::as_str);
+            // A negative `ttl` says how long ago it became stale, RFC 9211 §2.5.
+            let ttl =
+                (facts.stale).map_or_else(String::new, |age| format!("; ttl=-{}", age.as_secs()));
+            return text_value(
+                &format!("refrain; hit{ttl}; detail={detail}"),
+                "refrain; hit",
+            );
+        }
         Way::Coalesced => "refrain; fwd=miss; collapsed",
         Way::Miss if facts.stored => "refrain; fwd=miss; stored",
         Way::Miss => "refrain; fwd=miss",
         Way::Bypass => {
             let detail = facts.reason.unwrap_or("request");
             let text = format!("refrain; fwd=bypass; detail={detail}");
-            return HeaderValue::try_from(text)
-                .unwrap_or(HeaderValue::from_static("refrain; fwd=bypass"));
+            return text_value(&text, "refrain; fwd=bypass");
         }
     };
     HeaderValue::from_static(text)
+}
+
+fn text_value(text: &str, otherwise: &'static str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(otherwise))
 }

@@ -12,7 +12,7 @@ use crate::wire::{chat::ChatRequest, controls::Controls};
 use super::question::{self, Asked, Unreadable};
 
 /// What the configuration says about the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// Whether there is a cache at all.
     pub enabled: bool,
@@ -22,6 +22,36 @@ pub struct Rules {
     pub ttl: Duration,
     /// How long answers to questions about the present are kept.
     pub volatile_ttl: Duration,
+    /// Words and phrases, in lower case, that tell such questions beside the built-in ones.
+    pub volatile_patterns: Vec<String>,
+    /// What may be done with answers whose time is over.
+    pub stale: Stale,
+}
+
+/// For how long after its time an answer may still be given (RFC 5861).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stale {
+    /// At once, while a fresh one is asked for in the background.
+    pub while_revalidate: Duration,
+    /// When no provider has an answer.
+    pub if_error: Duration,
+}
+
+impl Stale {
+    /// How long stale answers are worth keeping.
+    #[must_use]
+    pub fn longest(self) -> Duration {
+        self.while_revalidate.max(self.if_error)
+    }
+}
+
+/// What the configuration says about one client, task or model, where it differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exception {
+    /// Whether the cache is used.
+    pub enabled: Option<bool>,
+    /// How long answers are kept.
+    pub ttl: Option<Duration>,
 }
 
 /// What may be done for a request.
@@ -33,6 +63,8 @@ pub struct Plan {
     pub keep: Option<Duration>,
     /// Whether a question of the same meaning may answer, or be answered; the reason if not.
     pub semantic: Result<(), Ineligible>,
+    /// What may be done with an answer whose time is over.
+    pub stale: Stale,
 }
 
 /// Why the cache is not touched at all.
@@ -111,9 +143,10 @@ pub fn plan(
     asked: Option<&Asked<'_>>,
     controls: &Controls,
     rules: &Rules,
+    exception: Exception,
 ) -> Result<Plan, Bypass> {
     let fields = request.fields();
-    if !rules.enabled {
+    if !(rules.enabled && exception.enabled.unwrap_or(true)) {
         return Err(Bypass::Disabled);
     }
     if controls.no_cache && controls.no_store {
@@ -129,13 +162,14 @@ pub fn plan(
     if modalities.is_some_and(|list| list.iter().any(|modality| modality == "audio")) {
         return Err(Bypass::Audio);
     }
-    let volatile = asked.is_some_and(|asked| is_volatile(asked.gist()));
-    let longest = if volatile {
-        rules.volatile_ttl.min(rules.ttl)
+    let volatile = asked.is_some_and(|asked| is_volatile(asked.gist(), &rules.volatile_patterns));
+    let most = exception.ttl.unwrap_or(rules.ttl);
+    let usual = if volatile {
+        rules.volatile_ttl.min(most)
     } else {
-        rules.ttl
+        most
     };
-    let ttl = controls.ttl.map_or(longest, |asked| asked.min(rules.ttl));
+    let ttl = controls.ttl.map_or(usual, |asked| asked.min(most));
     Ok(Plan {
         lookup: !controls.no_cache,
         keep: (!controls.no_store && !ttl.is_zero()).then_some(ttl),
@@ -145,6 +179,7 @@ pub fn plan(
             Some(_) if volatile => Err(Ineligible::Volatile),
             Some(asked) => eligible(request, asked),
         },
+        stale: rules.stale,
     })
 }
 
@@ -183,7 +218,7 @@ fn has_open_call(messages: &[Value]) -> bool {
 }
 
 /// Whether the answer depends on the moment of asking.
-fn is_volatile(text: &str) -> bool {
+fn is_volatile(text: &str, patterns: &[String]) -> bool {
     const WORDS: [&str; 24] = [
         "today",
         "today's",
@@ -235,7 +270,19 @@ fn is_volatile(text: &str) -> bool {
         }
         before = word;
     }
-    false
+    patterns.iter().any(|pattern| names(&lower, pattern))
+}
+
+/// Whether `pattern` stands in `text` as whole words.
+fn names(text: &str, pattern: &str) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(pattern).any(|(at, found)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text
+            .get(at + found.len()..)
+            .and_then(|after| after.chars().next());
+        !is_word(before) && !is_word(after)
+    })
 }
 
 #[cfg(test)]
@@ -244,14 +291,26 @@ mod tests {
     use bytes::Bytes;
     use serde_json::json;
 
-    const RULES: Rules = Rules {
-        enabled: true,
-        semantic: true,
-        ttl: Duration::from_secs(100),
-        volatile_ttl: Duration::from_secs(10),
-    };
+    fn rules() -> Rules {
+        Rules {
+            enabled: true,
+            semantic: true,
+            ttl: Duration::from_secs(100),
+            volatile_ttl: Duration::from_secs(10),
+            volatile_patterns: vec!["on call".to_owned()],
+            stale: Stale::default(),
+        }
+    }
 
     fn check(fields: Value, controls: &Controls) -> Result<Plan, Bypass> {
+        check_with(fields, controls, Exception::default())
+    }
+
+    fn check_with(
+        fields: Value,
+        controls: &Controls,
+        exception: Exception,
+    ) -> Result<Plan, Bypass> {
         let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "How many planets are there?"}]});
         let Value::Object(fields) = fields else {
             panic!("fields are an object")
@@ -259,7 +318,13 @@ mod tests {
         body.as_object_mut().unwrap().extend(fields);
         let request =
             ChatRequest::parse(Bytes::from(body.to_string()), &mut Controls::default()).unwrap();
-        plan(&request, Asked::of(&request).as_ref(), controls, &RULES)
+        plan(
+            &request,
+            Asked::of(&request).as_ref(),
+            controls,
+            &rules(),
+            exception,
+        )
     }
 
     fn semantic(fields: Value) -> Result<(), Ineligible> {
@@ -282,6 +347,11 @@ mod tests {
             semantic(asking("What's the weather in Rome?")),
             Err(Ineligible::Volatile)
         );
+        assert_eq!(
+            semantic(asking("Who is on call?")),
+            Err(Ineligible::Volatile)
+        );
+        assert_eq!(semantic(asking("Who reacts on calls?")), Ok(()));
         assert_eq!(
             semantic(asking("Какая столица Франции?")),
             Err(Ineligible::NotLatin)
@@ -306,6 +376,31 @@ mod tests {
             Err(Ineligible::OpenToolCall)
         );
         assert_eq!(semantic(json!({"messages": [call, result, user]})), Ok(()));
+    }
+
+    #[test]
+    fn an_exception_goes_before_the_rule() {
+        let ask = |exception, ttl: Option<u64>| {
+            let ttl = ttl.map(Duration::from_secs);
+            let controls = Controls {
+                ttl,
+                ..Controls::default()
+            };
+            check_with(json!({}), &controls, exception)
+        };
+        let longer = Exception {
+            ttl: Some(Duration::from_secs(500)),
+            enabled: None,
+        };
+        let kept = |plan: Result<Plan, Bypass>| plan.unwrap().keep.unwrap().as_secs();
+        assert_eq!(kept(ask(longer, None)), 500);
+        assert_eq!(kept(ask(longer, Some(300))), 300);
+        assert_eq!(kept(ask(longer, Some(3000))), 500);
+        let off = Exception {
+            ttl: None,
+            enabled: Some(false),
+        };
+        assert_eq!(ask(off, None), Err(Bypass::Disabled));
     }
 
     #[test]
@@ -335,9 +430,9 @@ mod tests {
         };
         assert_eq!(of(ttl(0)).unwrap().keep, None);
         assert_eq!(of(ttl(5)).unwrap().keep, Some(Duration::from_secs(5)));
-        assert_eq!(of(ttl(5000)).unwrap().keep, Some(RULES.ttl));
+        assert_eq!(of(ttl(5000)).unwrap().keep, Some(rules().ttl));
         let volatile = check(asking("What is the latest news?"), &Controls::default()).unwrap();
-        assert_eq!(volatile.keep, Some(RULES.volatile_ttl));
+        assert_eq!(volatile.keep, Some(rules().volatile_ttl));
         assert_eq!(
             check(json!({"web_search_options": {}}), &Controls::default()),
             Err(Bypass::LiveSearch)

@@ -6,13 +6,20 @@
 //! is the documented default, `stop` as text or list, `max_tokens` and `max_completion_tokens`, one
 //! text part and plain text). Invariant: equal [`Fingerprint`]s are equal requests of one scope;
 //! within a [`Partition`] only the wording of the last question differs.
+//!
+//! The messages before the last are one [`ContextId`], a chain of hashes. A turn that was answered
+//! from the cache links its own chain to that of the turn whose answer it got, so two conversations
+//! that were given the same answer to the same question share what follows.
 
 use blake3::Hasher;
 use serde_json::{Map, Number, Value};
 
 use crate::{ident::Namespace, wire::chat::ChatRequest};
 
-use super::question::{self, Asked, Block, only_text_part};
+use super::{
+    question::{self, Asked, Block, only_text_part},
+    surface::surface,
+};
 
 /// Whose entries a request may see. Made with a secret of the process, so it can't be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,16 +67,53 @@ pub enum ScopeKind {
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// A fingerprint from its bytes, for tests of what is keyed by one.
-    #[cfg(test)]
-    pub(crate) const fn of(bytes: [u8; 32]) -> Self {
+    /// The fingerprint of these bytes, as read back from storage.
+    #[must_use]
+    pub const fn of(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The bytes, for storage.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// The first byte: as good as any for spreading fingerprints evenly, since they are hashes.
+    #[must_use]
+    pub const fn first(self) -> u8 {
+        let [first, ..] = self.0;
+        first
     }
 }
 
 /// The identity of a request but for the wording of its question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Partition([u8; 32]);
+
+/// The identity of a request but for case, politeness and spelling of its question, which are the
+/// same to anybody who answers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Surface([u8; 32]);
+
+/// The identity of a conversation up to some message, in one scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContextId([u8; 32]);
+
+impl ContextId {
+    /// The conversation that goes on with this plain answer, as clients send it back.
+    #[must_use]
+    pub fn after(self, answer: &str) -> Self {
+        let message = serde_json::json!({"role": "assistant", "content": answer});
+        let mut canonical = Canonical::new();
+        canonical.message(&message, None);
+        self.then(&canonical.out)
+    }
+
+    fn then(self, message: &[u8]) -> Self {
+        Self(blake3::keyed_hash(&self.0, message).into())
+    }
+}
 
 /// A request's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +122,33 @@ pub struct Identity {
     pub fingerprint: Fingerprint,
     /// Where neighbours are looked for.
     pub partition: Partition,
+    /// The second exact key; `None` if only the very words will do.
+    pub surface: Option<Surface>,
+    /// The conversation, the last message included.
+    pub context: ContextId,
     /// The wording that may vary; `None` if nothing may.
     pub question: Option<String>,
+}
+
+/// What a request's identity depends on besides the request.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// Whose entries it may see.
+    pub scope: Scope,
+    /// Where it goes: the provider and model that a request of this name is answered by.
+    pub target: &'a str,
+    /// Whether every request belongs to the end user that it names, not only the personal ones.
+    pub by_user: bool,
+    /// The conversation that another one was found to be the same as.
+    pub same_as: &'a dyn Fn(ContextId) -> Option<ContextId>,
+}
+
+impl std::fmt::Debug for Setting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setting")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What can't shape an answer. Everything else can.
@@ -95,78 +164,77 @@ const WITHOUT_INFLUENCE: [&str; 9] = [
     "prompt_cache_retention",
 ];
 
-/// The identity of `request`, which ends in what was `asked`, for `scope`, answered by `target` (the
-/// provider and model that a request of this name goes to).
+/// The identity of `request`, which ends in what was `asked`.
 #[must_use]
 pub fn identify(
     request: &ChatRequest,
     asked: Option<&Asked<'_>>,
-    scope: Scope,
-    target: &str,
+    setting: &Setting<'_>,
 ) -> Identity {
-    let mut canonical = Canonical {
-        out: Vec::with_capacity(1024),
-        is_exact: true,
-    };
-    canonical.text(target);
+    let scope = setting.scope;
+    let mut canonical = Canonical::new();
+    canonical.text(setting.target);
     let fields = request.fields();
-    let mut keys: Vec<(&str, &Value)> = fields
-        .iter()
-        .filter(|(key, value)| shapes_the_answer(key, value, fields))
-        .map(|(key, value)| (merged_name(key, fields), value))
-        .collect();
-    keys.sort_unstable_by_key(|(key, _)| *key);
-    for (key, value) in keys {
-        canonical.text(key);
-        match (key, value) {
-            ("stop", Value::String(_)) => {
-                canonical.out.push(b'[');
-                canonical.value(value);
-                canonical.out.push(b']');
-            }
-            _ => canonical.value(value),
-        }
-    }
-    canonical.out.push(b'M');
+    canonical.fields(fields);
 
     let messages = request.messages();
     let (last, history) = match messages.split_last() {
         Some((last, history)) => (Some(last), history),
         None => (None, messages),
     };
+    let mut context = ContextId(scope.digest(b"conversation"));
     for message in history {
-        canonical.message(message, None);
+        let mut turn = Canonical::new();
+        turn.message(message, None);
+        canonical.is_exact &= turn.is_exact;
+        context = context.then(&turn.out);
+        if message.get("role").is_some_and(|role| role == "assistant") {
+            context = (setting.same_as)(context).unwrap_or(context);
+        }
     }
+    canonical.out.push(b'M');
+    canonical.out.extend_from_slice(&context.0);
     let parts = asked.and_then(|asked| asked.parts.as_ref());
     if let Some(last) = last {
+        let mut turn = Canonical::new();
+        turn.message(last, None);
+        context = context.then(&turn.out);
         canonical.message(last, parts);
     }
-    if let Some(user) = asked.and_then(|asked| personal_user(asked.gist(), fields)) {
+    if let Some(user) = end_user(fields, asked, setting.by_user) {
         canonical.out.push(b'U');
         canonical.text(user);
+        context = ContextId(Scope(context.0).digest(user.as_bytes()));
     }
     if !canonical.is_exact {
         canonical.out.push(b'R');
         canonical.text(&String::from_utf8_lossy(request.raw()));
     }
     let partition = scope.digest(&canonical.out);
-    let fingerprint = match parts {
-        Some(parts) => Scope(partition).digest(&wording(parts)),
-        None => partition,
-    };
+    let within = Scope(partition);
+    let fingerprint = parts.map_or(partition, |parts| within.digest(&wording(parts)));
+    let surface = parts
+        .and_then(|parts| surface(&parts.question))
+        .map(|surface| Surface(within.digest(format!("surface {surface}").as_bytes())));
     Identity {
         fingerprint: Fingerprint(fingerprint),
         partition: Partition(partition),
+        surface,
+        context,
         question: parts.map(|parts| parts.question.clone()),
     }
 }
 
-/// The end user, if the request names one and the question is about that person.
-fn personal_user<'a>(text: &str, fields: &'a Map<String, Value>) -> Option<&'a str> {
+/// The end user, if the request names one and belongs to that person.
+fn end_user<'a>(
+    fields: &'a Map<String, Value>,
+    asked: Option<&Asked<'_>>,
+    always: bool,
+) -> Option<&'a str> {
     let user = ["safety_identifier", "user"]
         .iter()
         .find_map(|name| fields.get(*name).and_then(Value::as_str))?;
-    is_personal(text).then_some(user)
+    (always || asked.is_some_and(|asked| is_personal(asked.gist()))).then_some(user)
 }
 
 fn is_personal(text: &str) -> bool {
@@ -234,10 +302,7 @@ fn merged_name<'a>(key: &'a str, fields: &Map<String, Value>) -> &'a str {
 
 /// The question's blocks byte for byte, each with its length; the rest of the text is in the partition.
 fn wording(parts: &question::Parts<'_>) -> Vec<u8> {
-    let mut canonical = Canonical {
-        out: Vec::with_capacity(256),
-        is_exact: true,
-    };
+    let mut canonical = Canonical::new();
     for block in &parts.blocks {
         if let Block::Question(text) = block {
             canonical.text(text);
@@ -255,6 +320,34 @@ struct Canonical {
 }
 
 impl Canonical {
+    fn new() -> Self {
+        Self {
+            out: Vec::with_capacity(512),
+            is_exact: true,
+        }
+    }
+
+    /// The fields beside the messages that shape the answer.
+    fn fields(&mut self, fields: &Map<String, Value>) {
+        let mut keys: Vec<(&str, &Value)> = fields
+            .iter()
+            .filter(|(key, value)| shapes_the_answer(key, value, fields))
+            .map(|(key, value)| (merged_name(key, fields), value))
+            .collect();
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        for (key, value) in keys {
+            self.text(key);
+            match (key, value) {
+                ("stop", Value::String(_)) => {
+                    self.out.push(b'[');
+                    self.value(value);
+                    self.out.push(b']');
+                }
+                _ => self.value(value),
+            }
+        }
+    }
+
     fn message(&mut self, message: &Value, parts: Option<&question::Parts<'_>>) {
         let Some(fields) = message.as_object() else {
             return self.value(message);

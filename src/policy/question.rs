@@ -36,6 +36,16 @@ impl<'a> Asked<'a> {
         })
     }
 
+    /// Whether there is more to the text than the question.
+    #[must_use]
+    pub fn has_matter(&self) -> bool {
+        self.parts.as_ref().is_some_and(|parts| {
+            let matter =
+                |block: &Block<'_>| matches!(block, Block::Matter(text) if !text.trim().is_empty());
+            parts.blocks.iter().any(matter)
+        })
+    }
+
     /// The text that says what is wanted: the question, or the beginning of a text without one.
     #[must_use]
     pub fn gist(&self) -> &str {

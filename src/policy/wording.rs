@@ -41,6 +41,12 @@ impl Wording {
         wording
     }
 
+    /// The memory it holds, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.words.len() * 32
+    }
+
     fn add(&mut self, bare: &str, sentence_start: bool) {
         let lower = bare.to_lowercase();
         let mut letters = bare.chars();

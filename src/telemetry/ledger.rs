@@ -17,6 +17,8 @@ pub enum Way {
     Exact,
     /// Answered by the entry of a question of the same meaning.
     Semantic,
+    /// Answered by an entry whose time was over.
+    Stale,
     /// Shared another request's call.
     Coalesced,
     /// Answered by a provider.
@@ -32,6 +34,7 @@ impl Way {
         match self {
             Self::Exact => "exact",
             Self::Semantic => "semantic",
+            Self::Stale => "stale",
             Self::Coalesced => "coalesced",
             Self::Miss => "miss",
             Self::Bypass => "bypass",
@@ -44,6 +47,7 @@ impl Way {
 pub struct Ledger {
     exact: Sum,
     semantic: Sum,
+    stale: Sum,
     coalesced: Sum,
     miss: Sum,
     bypass: Sum,
@@ -79,6 +83,8 @@ pub struct Totals {
     pub exact: u64,
     /// Answered by meaning.
     pub semantic: u64,
+    /// Answered by entries whose time was over.
+    pub stale: u64,
     /// Shared another request's call.
     pub coalesced: u64,
     /// Looked up and not found.
@@ -106,6 +112,7 @@ impl Default for Ledger {
         Self {
             exact: lookups("exact", "hit"),
             semantic: lookups("semantic", "hit"),
+            stale: lookups("stale", "hit"),
             coalesced: lookups("flight", "hit"),
             miss: lookups("all", "miss"),
             // Its reasons are counted where they arise.
@@ -127,6 +134,7 @@ impl Ledger {
         let sum = match way {
             Way::Exact => &self.exact,
             Way::Semantic => &self.semantic,
+            Way::Stale => &self.stale,
             Way::Coalesced => &self.coalesced,
             Way::Miss => &self.miss,
             Way::Bypass => &self.bypass,
@@ -163,6 +171,7 @@ impl Ledger {
         Totals {
             exact: load(&self.exact.total),
             semantic: load(&self.semantic.total),
+            stale: load(&self.stale.total),
             coalesced: load(&self.coalesced.total),
             miss: load(&self.miss.total),
             bypass: load(&self.bypass.total),

@@ -4,7 +4,7 @@
 //! Source: <https://platform.openai.com/docs/api-reference/chat/object> (seen 2026-11). Fields that
 //! OpenAI does not document stay, in their order, so that a provider's additions survive the cache.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::chat::write_json;
@@ -152,6 +152,18 @@ impl Answer {
         read_usage(self.usage.as_ref()?)
     }
 
+    /// What was said, if the answer is one text and nothing else.
+    #[must_use]
+    pub fn plain_text(&self) -> Option<String> {
+        let [choice] = self.choices.as_slice() else {
+            return None;
+        };
+        let calls = ["tool_calls", "function_call"].map(|key| choice.message.get(key));
+        let plain = calls.iter().flatten().all(|value| value.is_null());
+        let text = choice.message.get("content")?.as_str()?;
+        plain.then(|| text.to_owned())
+    }
+
     /// The `chat.completion` object of one delivery.
     #[must_use]
     pub fn to_json(&self, id: &str, created: u64) -> Vec<u8> {
@@ -172,6 +184,16 @@ pub fn read_usage(usage: &Value) -> Option<Usage> {
         input: count("prompt_tokens")?,
         output: count("completion_tokens")?,
     })
+}
+
+/// The id of a delivery: a whole answer's, or a chunk's.
+#[must_use]
+pub fn delivery_id(object: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Head {
+        id: Option<String>,
+    }
+    serde_json::from_slice::<Head>(object).ok()?.id
 }
 
 /// Begins an object with what belongs to one delivery; what follows is written without its `{`.

@@ -27,6 +27,8 @@ pub struct Controls {
     pub namespace: Option<Namespace>,
     /// The least similarity of a semantic hit.
     pub threshold: Option<Similarity>,
+    /// What the answer can be invalidated by.
+    pub tags: Vec<crate::ident::Tag>,
 }
 
 /// A control that can't be read.

@@ -16,7 +16,17 @@ fn of(body: &Value) -> Identity {
 
 fn of_bytes(body: String) -> Identity {
     let request = ChatRequest::parse(Bytes::from(body), &mut Controls::default()).unwrap();
-    identify(&request, Asked::of(&request).as_ref(), scope("k"), "p/m")
+    identity_of(&request, scope("k"), "p/m")
+}
+
+fn identity_of(request: &ChatRequest, scope: Scope, target: &str) -> Identity {
+    let setting = Setting {
+        scope,
+        target,
+        by_user: false,
+        same_as: &|_| None,
+    };
+    identify(request, Asked::of(request).as_ref(), &setting)
 }
 
 fn asking(question: &str) -> Value {
@@ -123,25 +133,13 @@ fn only_the_question_may_vary_within_a_partition() {
 fn two_keys_and_two_targets_never_share() {
     let body = asking("hi").to_string();
     let request = ChatRequest::parse(Bytes::from(body), &mut Controls::default()).unwrap();
-    let mine = identify(&request, Asked::of(&request).as_ref(), scope("k1"), "p/m");
-    assert_ne!(
-        identify(&request, Asked::of(&request).as_ref(), scope("k2"), "p/m"),
-        mine
-    );
-    assert_ne!(
-        identify(&request, Asked::of(&request).as_ref(), scope("k1"), "q/m"),
-        mine
-    );
+    let mine = identity_of(&request, scope("k1"), "p/m");
+    assert_ne!(identity_of(&request, scope("k2"), "p/m"), mine);
+    assert_ne!(identity_of(&request, scope("k1"), "q/m"), mine);
     let part = scope("k1").within(&Namespace::new("a").unwrap());
-    assert_ne!(
-        identify(&request, Asked::of(&request).as_ref(), part, "p/m"),
-        mine
-    );
+    assert_ne!(identity_of(&request, part, "p/m"), mine);
     let shared = Scope::new(&SECRET, ScopeKind::Shared, b"k1");
-    assert_ne!(
-        identify(&request, Asked::of(&request).as_ref(), shared, "p/m"),
-        mine
-    );
+    assert_ne!(identity_of(&request, shared, "p/m"), mine);
 }
 
 #[test]

@@ -1,0 +1,220 @@
+//! The table of entries, under a hard bound of bytes.
+//!
+//! Sharded, so that hits share only a read lock of their shard. When there is no room, the least
+//! worthy of a sample goes (`policy::worth` says which that is): sampling needs no order that every hit
+//! would have to keep up. Invariant: what is accounted for is never more than the bound once an insert
+//! has returned, and everything that leaves is handed back to the caller.
+
+use std::sync::{
+    Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+use indexmap::IndexMap;
+
+use super::entry::Entry;
+use crate::policy::{identity::Fingerprint, worth::Priority};
+
+const SHARDS: usize = 16;
+/// Entries that are looked at to find one to evict: of sixteen, the least worthy is among the least
+/// worthy sixth of all with 95 %.
+const SAMPLE: usize = 16;
+
+type Shard = RwLock<IndexMap<Fingerprint, Arc<Entry>>>;
+
+/// All entries.
+#[derive(Debug)]
+pub struct Memory {
+    shards: [Shard; SHARDS],
+    bound: u64,
+    bytes: AtomicU64,
+    /// The priority of what was evicted last.
+    floor: AtomicU64,
+}
+
+/// What an insert has pushed out.
+#[derive(Debug, Default)]
+pub struct Inserted {
+    /// The entry of the same request that was there.
+    pub replaced: Option<Arc<Entry>>,
+    /// What had to make room.
+    pub evicted: Vec<Arc<Entry>>,
+    /// Whether the entry itself found no place: it is larger than the bound.
+    pub refused: bool,
+}
+
+impl Memory {
+    /// A table for `bound` bytes.
+    #[must_use]
+    pub fn new(bound: u64) -> Self {
+        Self {
+            shards: Default::default(),
+            bound,
+            bytes: AtomicU64::new(0),
+            floor: AtomicU64::new(Priority::NONE.to_bits()),
+        }
+    }
+
+    /// The entry of this request.
+    #[must_use]
+    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
+        self.read(fingerprint)?.get(fingerprint).map(Arc::clone)
+    }
+
+    /// Whether there is an entry of this request.
+    #[must_use]
+    pub fn contains(&self, fingerprint: &Fingerprint) -> bool {
+        self.read(fingerprint)
+            .is_some_and(|shard| shard.contains_key(fingerprint))
+    }
+
+    /// Notes that an entry has answered.
+    pub fn used(&self, entry: &Entry) {
+        entry.used(self.floor());
+    }
+
+    /// Keeps an entry, in place of one of the same request.
+    #[must_use]
+    pub fn insert(&self, entry: Arc<Entry>) -> Inserted {
+        let mut inserted = Inserted::default();
+        let weight = entry.weight() as u64;
+        if weight > self.bound {
+            inserted.refused = true;
+            inserted.replaced = self.remove(&entry.fingerprint);
+            return inserted;
+        }
+        entry.rate_anew(self.floor());
+        // Accounted for before it is there, so that two inserts can't both find the same room.
+        self.bytes.fetch_add(weight, Ordering::Relaxed);
+        while self.bytes() > self.bound {
+            let Some(evicted) = self.evict() else { break };
+            inserted.evicted.push(evicted);
+        }
+        if let Some(mut shard) = self.write(&entry.fingerprint) {
+            inserted.replaced = shard.insert(entry.fingerprint, entry);
+        }
+        if let Some(replaced) = &inserted.replaced {
+            self.bytes
+                .fetch_sub(replaced.weight() as u64, Ordering::Relaxed);
+        }
+        inserted
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
+        let removed = self.write(fingerprint)?.swap_remove(fingerprint)?;
+        self.bytes
+            .fetch_sub(removed.weight() as u64, Ordering::Relaxed);
+        Some(removed)
+    }
+
+    /// Takes out this very entry, unless another one has taken its place.
+    #[must_use]
+    pub fn remove_this(&self, entry: &Arc<Entry>) -> bool {
+        let Some(mut shard) = self.write(&entry.fingerprint) else {
+            return false;
+        };
+        let is_this = shard
+            .get(&entry.fingerprint)
+            .is_some_and(|kept| Arc::ptr_eq(kept, entry));
+        if is_this {
+            shard.swap_remove(&entry.fingerprint);
+            self.bytes
+                .fetch_sub(entry.weight() as u64, Ordering::Relaxed);
+        }
+        is_this
+    }
+
+    /// Calls `look` with every entry, a shard at a time.
+    pub fn each(&self, mut look: impl FnMut(&Arc<Entry>)) {
+        for shard in &self.shards {
+            // Copied, so that nobody waits for what `look` does.
+            let entries: Vec<Arc<Entry>> = read(shard).values().map(Arc::clone).collect();
+            entries.iter().for_each(&mut look);
+        }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| read(shard).len()).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes that all entries take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn floor(&self) -> Priority {
+        Priority::from_bits(self.floor.load(Ordering::Relaxed))
+    }
+
+    /// Takes out the least worthy of a sample. `None` if there is nothing to take.
+    fn evict(&self) -> Option<Arc<Entry>> {
+        loop {
+            let victim = self.sample()?;
+            // Somebody else may have been faster.
+            if self.remove_this(&victim) {
+                let floor = victim.priority().max(self.floor());
+                self.floor.store(floor.to_bits(), Ordering::Relaxed);
+                return Some(victim);
+            }
+        }
+    }
+
+    fn sample(&self) -> Option<Arc<Entry>> {
+        let first = fastrand::usize(..SHARDS);
+        let mut looked_at = 0;
+        let mut least: Option<Arc<Entry>> = None;
+        for shard in self.shards.iter().cycle().skip(first).take(SHARDS) {
+            let shard = read(shard);
+            // A few of each shard: more of one would cost more than it tells.
+            for _ in 0..shard.len().min(SAMPLE / 4) {
+                let Some((_, entry)) = shard.get_index(fastrand::usize(..shard.len())) else {
+                    continue;
+                };
+                looked_at += 1;
+                if least
+                    .as_ref()
+                    .is_none_or(|least| entry.priority() < least.priority())
+                {
+                    least = Some(Arc::clone(entry));
+                }
+            }
+            if looked_at >= SAMPLE {
+                break;
+            }
+        }
+        least
+    }
+
+    fn shard(&self, fingerprint: &Fingerprint) -> Option<&Shard> {
+        self.shards.get(usize::from(fingerprint.first()) % SHARDS)
+    }
+
+    fn read(
+        &self,
+        fingerprint: &Fingerprint,
+    ) -> Option<RwLockReadGuard<'_, IndexMap<Fingerprint, Arc<Entry>>>> {
+        self.shard(fingerprint).map(read)
+    }
+
+    fn write(
+        &self,
+        fingerprint: &Fingerprint,
+    ) -> Option<RwLockWriteGuard<'_, IndexMap<Fingerprint, Arc<Entry>>>> {
+        self.shard(fingerprint)
+            .map(|shard| shard.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn read(shard: &Shard) -> RwLockReadGuard<'_, IndexMap<Fingerprint, Arc<Entry>>> {
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
