@@ -20,7 +20,7 @@ use crate::{
         fastembed::{EncoderOptions, LoadError, LocalEncoder},
     },
     gateway::{
-        Gateway, Settings,
+        self, Gateway, Settings,
         catalogue::{Catalogue, Inactive},
         record::Recorder,
     },
@@ -153,12 +153,15 @@ impl App {
         let semantic = encoder.is_some();
         let gateway = Arc::new(Gateway::new(
             settings,
-            Arc::clone(&catalogue),
-            Arc::clone(&store),
-            encoder,
-            recorder,
-            Arc::clone(&ledger),
-            clock.clone(),
+            gateway::Parts {
+                catalogue: Arc::clone(&catalogue),
+                store: Arc::clone(&store),
+                encoder,
+                recorder,
+                ledger: Arc::clone(&ledger),
+                tasks: tasks.clone(),
+                clock: clock.clone(),
+            },
         ));
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| BuildError::Random(error.to_string()))?;

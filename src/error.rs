@@ -192,6 +192,15 @@ pub enum Error {
     /// `only-if-cached` was asked, and it is not.
     #[error("the answer is not in the cache, and the request says `only-if-cached`")]
     NotCached,
+    /// Feedback about an answer that is not remembered.
+    #[error(
+        "no answer with this id is remembered for this key; the last ones that were kept or came \
+         from the cache are, until feedback about them has come"
+    )]
+    UnknownAnswer,
+    /// An operator names an entry that is not there.
+    #[error("there is no such entry in the cache")]
+    NoSuchEntry,
     /// No such path.
     #[error("{0}")]
     NoSuchPath(String),
@@ -227,6 +236,8 @@ impl Error {
             | Self::ModelNotAllowed(_)
             | Self::UnknownModel { .. }
             | Self::NotCached
+            | Self::UnknownAnswer
+            | Self::NoSuchEntry
             | Self::NoSuchPath(_)
             | Self::MethodNotAllowed(_) => Fault::Client,
             Self::Exhausted(upstream) => upstream.fault(),
@@ -251,6 +262,8 @@ impl Error {
             | Self::Encoded
             | Self::Unauthorized(_)
             | Self::NotCached
+            | Self::UnknownAnswer
+            | Self::NoSuchEntry
             | Self::Internal(_) => self.to_string(),
         }
     }

@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 pub mod catalogue;
 mod dispatch;
+pub mod feedback;
 mod fetch;
 mod lookup;
 pub mod record;
+mod refresh;
 mod replay;
 pub mod reply;
 
@@ -34,6 +37,7 @@ use crate::{
     config::AllowedModels,
     embed::Embed,
     error::{Error, Fault, UpstreamError},
+    ident::Namespace,
     policy::{
         cacheable::{self, Exception, Rules},
         identity::{Scope, Setting, identify},
@@ -51,6 +55,9 @@ use crate::{
 /// Without a bound, one failure of a popular question becomes a storm of calls.
 const SECOND_TRIES: usize = 8;
 
+/// Calls that nobody waits for, at the same time: stale answers that are asked for again.
+const BACKGROUND: usize = 16;
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -58,6 +65,8 @@ pub struct Caller {
     pub scope: Scope,
     /// Itself, also where it shares a namespace with others.
     pub own: Scope,
+    /// The namespace that it shares with others.
+    pub namespace: Option<Namespace>,
     /// What it may ask for.
     pub allowed: AllowedModels,
 }
@@ -88,6 +97,25 @@ pub struct Settings {
     pub max_shared: usize,
 }
 
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Knows the models.
+    pub catalogue: Arc<Catalogue>,
+    /// Holds what is kept.
+    pub store: Arc<Store>,
+    /// Finds questions of the same meaning, if there is a semantic tier.
+    pub encoder: Option<Arc<dyn Embed>>,
+    /// Keeps answers.
+    pub recorder: Recorder,
+    /// Counts what was billed and saved.
+    pub ledger: Arc<Ledger>,
+    /// Owns what is done in the background.
+    pub tasks: TaskTracker,
+    /// The time.
+    pub clock: Clock,
+}
+
 /// The gateway.
 #[derive(Debug)]
 pub struct Gateway {
@@ -96,10 +124,12 @@ pub struct Gateway {
     store: Arc<Store>,
     encoder: Option<Arc<dyn Embed>>,
     recorder: Recorder,
+    ledger: Arc<Ledger>,
+    tasks: TaskTracker,
+    clock: Clock,
     flights: Flights<Result<Landed, UpstreamError>>,
     second_tries: Semaphore,
-    ledger: Arc<Ledger>,
-    clock: Clock,
+    background: Arc<Semaphore>,
 }
 
 /// A request that has been understood, on its way to an answer.
@@ -122,25 +152,19 @@ impl Order {
 impl Gateway {
     /// A gateway of these parts.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        catalogue: Arc<Catalogue>,
-        store: Arc<Store>,
-        encoder: Option<Arc<dyn Embed>>,
-        recorder: Recorder,
-        ledger: Arc<Ledger>,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(settings: Settings, parts: Parts) -> Self {
         Self {
             settings,
-            catalogue,
-            store,
-            encoder,
-            recorder,
+            catalogue: parts.catalogue,
+            store: parts.store,
+            encoder: parts.encoder,
+            recorder: parts.recorder,
+            ledger: parts.ledger,
+            tasks: parts.tasks,
+            clock: parts.clock,
             flights: Flights::default(),
             second_tries: Semaphore::new(SECOND_TRIES),
-            ledger,
-            clock,
+            background: Arc::new(Semaphore::new(BACKGROUND)),
         }
     }
 
@@ -207,19 +231,44 @@ impl Gateway {
         // A control in the body would be read again only by parsing: such bytes are not remembered.
         let raw = raw.filter(|_| controls == Controls::default());
         let purges = self.store.purges();
-        let missed = if plan.lookup {
-            match self.look_up(&identity, &plan, &controls).await {
-                Lookup::Hit(found) => {
-                    let reply = self.hit(&found, &identity, raw, &request, recipient).await;
-                    return Ok(reply);
-                }
-                Lookup::Miss(missed) => missed,
-            }
+        let lookup = if plan.lookup {
+            self.look_up(&identity, &plan, &controls).await
         } else {
-            Missed {
-                reason: Some("no_cache"),
-                ..Missed::default()
+            Lookup::Miss(Missed::because("no_cache"))
+        };
+        let order = |embedding, facts| {
+            let ticket = plan.keep.map(|ttl| Ticket {
+                identity: identity.clone(),
+                scope,
+                own: caller.own,
+                namespace: controls.namespace.clone().or(caller.namespace.clone()),
+                tags: controls.tags.clone(),
+                semantic: plan.semantic.is_ok(),
+                has_matter: question.is_some_and(question::Asked::has_matter),
+                prompt: record::beginning(question.map_or("", |asked| asked.text)),
+                embedding,
+                ttl,
+                purges,
+                raw,
+                request: Arc::clone(&request),
+            });
+            Order {
+                request: Arc::clone(&request),
+                recipient,
+                route,
+                facts,
+                ticket,
             }
+        };
+        let missed = match lookup {
+            Lookup::Hit(found) => {
+                let reply = self.hit(&found, &identity, raw, &request, recipient).await;
+                if found.stale.is_some() {
+                    self.refresh(order(None, Facts::new(Way::Background, None, received)));
+                }
+                return Ok(reply);
+            }
+            Lookup::Miss(missed) => missed,
         };
         let facts = Facts::new(Way::Miss, missed.reason, received);
         if controls.only_if_cached {
@@ -228,34 +277,15 @@ impl Gateway {
                 facts: Some(facts),
             });
         }
-        let fingerprint = identity.fingerprint;
-        let ticket = plan.keep.map(|ttl| Ticket {
-            scope,
-            own: caller.own,
-            namespace: controls.namespace.clone(),
-            tags: controls.tags.clone(),
-            semantic: plan.semantic.is_ok(),
-            has_matter: question.is_some_and(question::Asked::has_matter),
-            prompt: record::beginning(question.map_or("", |asked| asked.text)),
-            embedding: missed.embedding,
-            ttl,
-            purges,
-            raw,
-            request: Arc::clone(&request),
-            identity,
-        });
-        let order = Order {
-            request,
-            recipient,
-            route,
-            facts,
-            ticket,
-        };
-        let answered = if plan.lookup && order.ticket.is_some() {
-            let flight = self.flights.join(fingerprint, recipient.delivery);
-            self.fly(order, flight, controls.max_age).await
-        } else {
-            self.fetch(order).await
+        let order = order(missed.embedding, facts);
+        let answered = match &order.ticket {
+            Some(ticket) if plan.lookup => {
+                let flight = self
+                    .flights
+                    .join(ticket.identity.fingerprint, recipient.delivery);
+                self.fly(order, flight, controls.max_age).await
+            }
+            _ => self.fetch(order).await,
         };
         match (answered, missed.stale) {
             (Err(refusal), Some(stale)) if refusal.error.fault() == Fault::Upstream => {

@@ -12,7 +12,7 @@ use axum::{
     Router,
     http::HeaderName,
     middleware,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use metrics::Histogram;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -37,6 +37,7 @@ pub mod auth;
 mod body;
 mod chat;
 mod error;
+mod feedback;
 mod headers;
 mod health;
 mod models;
@@ -90,6 +91,7 @@ impl Api {
 pub fn router(api: Arc<Api>) -> Router {
     let openai = Router::new()
         .route("/chat/completions", post(chat::complete))
+        .route("/cache/feedback", post(feedback::give))
         .route("/models", get(models::list))
         .route("/models/{*id}", get(models::one));
     let compress = SizeAbove::new(api.compress_above)
@@ -106,6 +108,16 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/admin/script.js", get(admin::script))
         .route("/admin/style.css", get(admin::style))
         .route("/admin/api/stats", get(admin::stats))
+        .route("/admin/api/cache/entries", get(admin::entries::list))
+        .route(
+            "/admin/api/cache/entries/{id}",
+            delete(admin::entries::delete),
+        )
+        .route("/admin/api/cache/purge", post(admin::entries::purge))
+        .route(
+            "/admin/api/cache/generation",
+            post(admin::entries::new_generation),
+        )
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::method_not_allowed)
         // Innermost, so that the answer to a panic is compressed, counted and named like any other.

@@ -215,11 +215,72 @@ impl Entry {
             id: self.fingerprint,
             tags: &self.tags,
             namespace: self.namespace.as_ref(),
-            scope: self.scope,
             models: [&self.asked_model, self.model.as_str()],
             age: now.since(self.stored),
             prompt: &self.prompt,
             generation: self.generation,
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{policy::identity::ScopeKind, units::Tokens};
+
+    /// A fingerprint for each number, spread as hashes are.
+    pub(crate) fn numbered(number: u64) -> Fingerprint {
+        Fingerprint::of(blake3::hash(&number.to_le_bytes()).into())
+    }
+
+    /// An entry with an answer of so many bytes.
+    pub(crate) fn entry(fingerprint: Fingerprint, bytes: usize) -> Arc<Entry> {
+        Arc::new(Entry {
+            fingerprint,
+            scope: Scope::new(&[0; 32], ScopeKind::Key, b"k"),
+            context: ContextId::of(fingerprint.bytes()),
+            surface: None,
+            question: None,
+            written: vec![b' '; bytes].into(),
+            prompt: "What do crabs eat?".into(),
+            asked_model: "m".into(),
+            provider: ProviderName::new("p").unwrap(),
+            model: ModelId::new("m").unwrap(),
+            namespace: None,
+            tags: Box::default(),
+            usage: Some(Usage {
+                input: Tokens(10),
+                output: Tokens(10),
+            }),
+            counted: OnceLock::new(),
+            price: None,
+            stored: UnixMillis(1_000),
+            ttl: Duration::from_millis(500),
+            generation: 0,
+            use_of: Use::default(),
+        })
+    }
+
+    #[test]
+    fn time_and_generation_decide_on_freshness() {
+        let entry = entry(numbered(1), 0);
+        let at = |time, generation, max_age: Option<u64>| {
+            let now = Now {
+                time: UnixMillis(time),
+                generation,
+            };
+            entry.freshness(now, max_age.map(Duration::from_millis))
+        };
+        assert_eq!(at(1_499, 0, None), Freshness::Fresh);
+        assert_eq!(at(1_500, 0, None), Freshness::Stale(Duration::ZERO));
+        assert_eq!(
+            at(1_600, 0, None),
+            Freshness::Stale(Duration::from_millis(100))
+        );
+        assert_eq!(at(1_100, 0, Some(100)), Freshness::Fresh);
+        assert_eq!(at(1_101, 0, Some(100)), Freshness::Dead);
+        assert_eq!(at(1_100, 1, None), Freshness::Dead);
+        // A clock that was set back does not make it older or younger than new.
+        assert_eq!(at(10, 0, Some(0)), Freshness::Fresh);
     }
 }

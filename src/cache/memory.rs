@@ -218,3 +218,90 @@ impl Memory {
 fn read(shard: &Shard) -> RwLockReadGuard<'_, IndexMap<Fingerprint, Arc<Entry>>> {
     shard.read().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::entry::tests::{entry, numbered};
+
+    #[test]
+    fn what_is_held_never_passes_the_bound() {
+        let memory = Memory::new(100_000);
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut evicted = 0;
+        for number in 0..2_000 {
+            let inserted = memory.insert(entry(numbered(number), random.usize(0..4_000)));
+            evicted += inserted.evicted.len() + usize::from(inserted.replaced.is_some());
+            assert!(memory.bytes() <= 100_000, "{number}: {}", memory.bytes());
+            if number % 7 == 0 {
+                evicted += usize::from(
+                    memory
+                        .remove(&numbered(random.u64(0..number + 1)))
+                        .is_some(),
+                );
+            }
+        }
+        assert_eq!(memory.len() + evicted, 2_000);
+        let mut left = 0;
+        memory.each(|entry| left += entry.weight() as u64);
+        assert_eq!(memory.bytes(), left);
+    }
+
+    #[test]
+    fn what_is_larger_than_the_bound_is_refused_and_pushes_nothing_out() {
+        let memory = Memory::new(10_000);
+        let _ = memory.insert(entry(numbered(1), 100));
+        let inserted = memory.insert(entry(numbered(2), 20_000));
+        assert!(inserted.refused && inserted.evicted.is_empty());
+        assert_eq!(memory.len(), 1);
+        // What it was to replace is out of date all the same.
+        let inserted = memory.insert(entry(numbered(1), 20_000));
+        assert!(inserted.refused && inserted.replaced.is_some());
+        assert_eq!((memory.len(), memory.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn what_answers_often_outlives_a_flood_of_what_does_not() {
+        let memory = Memory::new(200_000);
+        for number in 0..20 {
+            let _ = memory.insert(entry(numbered(number), 500));
+        }
+        for number in 100..5_000 {
+            let _ = memory.insert(entry(numbered(number), 500));
+            let often = memory.get(&numbered(number % 20));
+            often.iter().for_each(|entry| memory.used(entry));
+        }
+        let survivors = (0..20).filter(|number| memory.contains(&numbered(*number)));
+        let survivors = survivors.count();
+        assert!(survivors >= 18, "only {survivors} of 20 are left");
+    }
+
+    #[test]
+    fn many_threads_leave_the_sum_right() {
+        let memory = Memory::new(150_000);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let memory = &memory;
+                scope.spawn(move || {
+                    let mut random = fastrand::Rng::with_seed(thread);
+                    for _ in 0..2_000 {
+                        let which = numbered(random.u64(0..300));
+                        match random.u8(0..4) {
+                            0 => drop(memory.remove(&which)),
+                            1 => drop(
+                                memory
+                                    .get(&which)
+                                    .is_some_and(|entry| memory.remove_this(&entry)),
+                            ),
+                            _ => drop(memory.insert(entry(which, random.usize(0..2_000)))),
+                        }
+                    }
+                });
+            }
+        });
+        let mut left = 0;
+        memory.each(|entry| left += entry.weight() as u64);
+        assert_eq!(memory.bytes(), left);
+        assert!(left <= 150_000);
+    }
+}

@@ -53,6 +53,15 @@ pub(super) struct Missed {
     pub(super) stale: Option<Found>,
 }
 
+impl Missed {
+    pub(super) fn because(reason: &'static str) -> Self {
+        Self {
+            reason: Some(reason),
+            ..Self::default()
+        }
+    }
+}
+
 /// Who is to be given a kept answer, and how.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Recipient {

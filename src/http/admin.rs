@@ -15,6 +15,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
+pub(super) mod entries;
+
 use super::{Api, auth};
 use crate::config::KeyDigest;
 

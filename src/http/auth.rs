@@ -35,6 +35,7 @@ impl Auth {
                 Caller {
                     scope,
                     own,
+                    namespace: client.namespace.clone(),
                     allowed: client.allowed_models.clone(),
                 },
             )
@@ -59,6 +60,7 @@ impl Auth {
             return Ok(Caller {
                 scope,
                 own: scope,
+                namespace: None,
                 allowed: AllowedModels::All,
             });
         }

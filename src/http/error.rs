@@ -53,6 +53,8 @@ fn shape(error: &Error) -> Shape {
         Error::ModelNotAllowed(_) => of(StatusCode::FORBIDDEN, INVALID, Some("model_not_allowed")),
         Error::UnknownModel { .. } => of(StatusCode::NOT_FOUND, INVALID, Some("model_not_found")),
         Error::NotCached => of(StatusCode::GATEWAY_TIMEOUT, INVALID, Some("not_cached")),
+        Error::UnknownAnswer => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_answer")),
+        Error::NoSuchEntry => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_entry")),
         Error::NoSuchPath(_) => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_url")),
         Error::MethodNotAllowed(_) => of(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -142,6 +144,8 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         | Error::Encoded
         | Error::Unauthorized(_)
         | Error::NotCached
+        | Error::UnknownAnswer
+        | Error::NoSuchEntry
         | Error::NoSuchPath(_)
         | Error::MethodNotAllowed(_)
         | Error::Exhausted(_) => {}

@@ -100,7 +100,7 @@ fn cache_status(facts: &Facts) -> HeaderValue {
         }
         Way::Coalesced => "refrain; fwd=miss; collapsed",
         Way::Miss if facts.stored => "refrain; fwd=miss; stored",
-        Way::Miss => "refrain; fwd=miss",
+        Way::Miss | Way::Background => "refrain; fwd=miss",
         Way::Bypass => {
             let detail = facts.reason.unwrap_or("request");
             let text = format!("refrain; fwd=bypass; detail={detail}");

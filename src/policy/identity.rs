@@ -87,6 +87,22 @@ impl Fingerprint {
     }
 }
 
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl std::str::FromStr for Fingerprint {
+    type Err = blake3::HexError;
+
+    /// # Errors
+    /// When the text is not 64 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(blake3::Hash::from_hex(text)?.into()))
+    }
+}
+
 /// The identity of a request but for the wording of its question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Partition([u8; 32]);
@@ -101,6 +117,18 @@ pub struct Surface([u8; 32]);
 pub struct ContextId([u8; 32]);
 
 impl ContextId {
+    /// The conversation with these bytes, as read back from storage.
+    #[must_use]
+    pub const fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for storage.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// The conversation that goes on with this plain answer, as clients send it back.
     #[must_use]
     pub fn after(self, answer: &str) -> Self {

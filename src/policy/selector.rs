@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::identity::{Fingerprint, Scope};
+use super::identity::Fingerprint;
 use crate::ident::{Namespace, Tag};
 
 /// Conditions, all of which an entry has to meet.
@@ -19,8 +19,6 @@ pub struct Selector {
     pub tag: Option<Tag>,
     /// Stored under this namespace.
     pub namespace: Option<Namespace>,
-    /// Of this scope.
-    pub scope: Option<Scope>,
     /// Asked for, or answered, under this model's name.
     pub model: Option<String>,
     /// At least this old.
@@ -40,8 +38,6 @@ pub struct Traits<'a> {
     pub tags: &'a [Tag],
     /// The namespace that its request named.
     pub namespace: Option<&'a Namespace>,
-    /// Whose it is.
-    pub scope: Scope,
     /// The model's name, as the client wrote it and as its provider calls it.
     pub models: [&'a str; 2],
     /// How old it is.
@@ -66,7 +62,6 @@ impl Selector {
             && self.id.is_none_or(|id| id == entry.id)
             && (self.tag.as_ref()).is_none_or(|tag| entry.tags.contains(tag))
             && (self.namespace.as_ref()).is_none_or(|name| entry.namespace == Some(name))
-            && self.scope.is_none_or(|scope| scope == entry.scope)
             && (self.model.as_ref()).is_none_or(|model| entry.models.contains(&model.as_str()))
             && self.older_than.is_none_or(|age| entry.age >= age)
             && (self.prompt_prefix.as_ref()).is_none_or(|prefix| begins_with(entry.prompt, prefix))
@@ -84,11 +79,6 @@ fn begins_with(text: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::identity::ScopeKind;
-
-    fn scope(name: &str) -> Scope {
-        Scope::new(&[1; 32], ScopeKind::Key, name.as_bytes())
-    }
 
     fn select(change: impl FnOnce(&mut Selector)) -> bool {
         let mut selector = Selector::default();
@@ -97,7 +87,6 @@ mod tests {
             id: Fingerprint::of([1; 32]),
             tags: &[Tag::new("faq").unwrap()],
             namespace: Some(&Namespace::new("docs").unwrap()),
-            scope: scope("a"),
             models: ["fast", "gpt-4o-mini"],
             age: Duration::from_secs(60),
             prompt: "How do I return a parcel?",
@@ -115,8 +104,6 @@ mod tests {
         assert!(!select(|s| s.tag = Tag::new("fa").ok()));
         assert!(select(|s| s.namespace = Namespace::new("docs").ok()));
         assert!(!select(|s| s.namespace = Namespace::new("doc").ok()));
-        assert!(select(|s| s.scope = Some(scope("a"))));
-        assert!(!select(|s| s.scope = Some(scope("b"))));
         assert!(select(|s| s.model = prefix("fast")));
         assert!(select(|s| s.model = prefix("gpt-4o-mini")));
         assert!(!select(|s| s.model = prefix("gpt-4o")));

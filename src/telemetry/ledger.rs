@@ -25,6 +25,8 @@ pub enum Way {
     Miss,
     /// Answered by a provider, the cache left alone.
     Bypass,
+    /// Asked by the gateway itself, to have a fresh answer.
+    Background,
 }
 
 impl Way {
@@ -38,6 +40,7 @@ impl Way {
             Self::Coalesced => "coalesced",
             Self::Miss => "miss",
             Self::Bypass => "bypass",
+            Self::Background => "background",
         }
     }
 }
@@ -51,6 +54,7 @@ pub struct Ledger {
     coalesced: Sum,
     miss: Sum,
     bypass: Sum,
+    background: Sum,
     failed: AtomicU64,
     billed_tokens: AtomicU64,
     saved_tokens: AtomicU64,
@@ -91,6 +95,8 @@ pub struct Totals {
     pub miss: u64,
     /// Not looked up.
     pub bypass: u64,
+    /// Asked by the gateway itself: nobody's request.
+    pub background: u64,
     /// Not answered.
     pub failed: u64,
     /// Tokens that providers counted.
@@ -117,6 +123,7 @@ impl Default for Ledger {
             miss: lookups("all", "miss"),
             // Its reasons are counted where they arise.
             bypass: Sum::new(Counter::noop()),
+            background: lookups("all", "background"),
             failed: AtomicU64::new(0),
             billed_tokens: AtomicU64::new(0),
             saved_tokens: AtomicU64::new(0),
@@ -138,6 +145,7 @@ impl Ledger {
             Way::Coalesced => &self.coalesced,
             Way::Miss => &self.miss,
             Way::Bypass => &self.bypass,
+            Way::Background => &self.background,
         };
         sum.total.fetch_add(1, Ordering::Relaxed);
         sum.counter.increment(1);
@@ -175,6 +183,7 @@ impl Ledger {
             coalesced: load(&self.coalesced.total),
             miss: load(&self.miss.total),
             bypass: load(&self.bypass.total),
+            background: load(&self.background.total),
             failed: load(&self.failed),
             billed_tokens: load(&self.billed_tokens),
             saved_tokens: load(&self.saved_tokens),

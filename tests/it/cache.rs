@@ -2,7 +2,10 @@
 
 mod admission;
 mod controls;
+mod conversation;
 mod delivery;
 mod exact;
+mod feedback;
+mod invalidation;
 mod semantic;
 mod tenants;
