@@ -14,14 +14,16 @@ use tokio_util::task::TaskTracker;
 use crate::{
     cache::store::{Bounds, Store},
     clock::Clock,
-    config::{Activation, Config, KeyDigest, Provider as ProviderConfig, ProviderKind},
+    config::{Cache, CacheScope, Config, KeyDigest},
     embed::{
         Embed,
         fastembed::{EncoderOptions, LoadError, LocalEncoder},
     },
     gateway::{
         self, Gateway, Settings,
-        catalogue::{Catalogue, Inactive},
+        catalogue::Catalogue,
+        judge::ModelJudge,
+        learn::{self, Learner},
         record::Recorder,
     },
     http::{
@@ -30,20 +32,19 @@ use crate::{
         observe, router,
         server::{self, Limits, Stopped},
     },
-    ident::{InvalidName, ProviderName},
-    policy::cacheable::{Rules, Stale},
-    provider::{
-        Provider,
-        demo::{Demo, Pace},
-        openai::{OpenAi, SetupError},
+    ident::InvalidName,
+    policy::{
+        admit::ByCosine,
+        cacheable::{Rules, Stale},
     },
+    provider::{demo::Pace, openai::SetupError},
     telemetry::ledger::Ledger,
 };
 
-/// How long a provider may take to list its models at the start.
-const DISCOVERY: Duration = Duration::from_secs(2);
-/// How often providers are asked for their models again.
-const REDISCOVERY: Duration = Duration::from_secs(60);
+mod providers;
+
+/// How often what is dead is looked for.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// What assembly takes besides the configuration.
 #[derive(Debug)]
@@ -119,37 +120,49 @@ impl App {
             bytes: config.cache.max_bytes.get(),
             graph_above: config.cache.index_above,
         };
-        let store = Arc::new(Store::new(bounds, 0));
+        let store = Arc::new(Store::new(bounds, config.cache.generation));
         let largest = config.cache.max_entry_bytes.as_usize();
 
-        let catalogue = Arc::new(catalogue(config, &clock, demo_pace).await?);
+        let catalogue = Arc::new(providers::catalogue(config, &clock, demo_pace).await?);
         let mut chores = JoinSet::new();
-        rediscover(&mut chores, &catalogue);
+        providers::rediscover(&mut chores, &catalogue);
         if let Some(metrics) = metrics.clone() {
             keep_up(&mut chores, metrics);
         }
+        let judge = config.cache.judge_model.clone().map(|model| ModelJudge {
+            model,
+            catalogue: Arc::clone(&catalogue),
+            ledger: Arc::clone(&ledger),
+            clock: clock.clone(),
+        });
+        let learner = Learner::new(
+            learn::Settings {
+                enabled: config.cache.learning,
+                max_false: config.cache.max_false_hits,
+                checks: config.cache.shadow_checks,
+            },
+            Arc::clone(&store),
+            encoder.clone(),
+            judge,
+            tasks.clone(),
+        );
         let recorder = Recorder::new(
             Arc::clone(&store),
             encoder.clone(),
             Arc::clone(&ledger),
+            learner.clone(),
             largest,
             tasks.clone(),
             clock.clone(),
         );
-        let settings = Settings {
-            rules: Rules {
-                enabled: config.cache.enabled,
-                semantic: encoder.is_some(),
-                ttl: config.cache.ttl,
-                volatile_ttl: config.cache.volatile_ttl,
-                volatile_patterns: Vec::new(),
-                stale: Stale::default(),
-            },
-            by_user: false,
-            threshold: config.cache.threshold,
-            // Events are several times as long as what they say.
-            max_shared: largest.saturating_mul(16),
-        };
+        let settings = settings(&config.cache, config, encoder.is_some(), largest);
+        sweep(
+            &mut chores,
+            &store,
+            &learner,
+            &clock,
+            settings.rules.stale.longest(),
+        );
         let semantic = encoder.is_some();
         let gateway = Arc::new(Gateway::new(
             settings,
@@ -157,14 +170,15 @@ impl App {
                 catalogue: Arc::clone(&catalogue),
                 store: Arc::clone(&store),
                 encoder,
+                verifier: Arc::new(ByCosine),
                 recorder,
+                learner,
                 ledger: Arc::clone(&ledger),
                 tasks: tasks.clone(),
                 clock: clock.clone(),
             },
         ));
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| BuildError::Random(error.to_string()))?;
+        let secret = secret(&config.cache)?;
         let api = Api {
             gateway,
             catalogue,
@@ -235,104 +249,61 @@ impl App {
     }
 }
 
-async fn catalogue(config: &Config, clock: &Clock, pace: Pace) -> Result<Catalogue, BuildError> {
-    let mut active: Vec<Arc<dyn Provider>> = Vec::new();
-    let mut inactive = Vec::new();
-    let mut found = Vec::new();
-    for provider in &config.providers {
-        match &provider.activation {
-            Activation::Inactive(reason) => {
-                inactive.push(Inactive {
-                    name: provider.name.clone(),
-                    reason: reason.clone(),
-                });
-            }
-            Activation::Active => {
-                let built = build_provider(provider, clock, pace)?;
-                match discover(provider, &*built).await {
-                    Ok(models) => {
-                        found.push((provider.name.clone(), models));
-                        active.push(built);
-                    }
-                    Err(reason) => inactive.push(Inactive {
-                        name: provider.name.clone(),
-                        reason,
-                    }),
-                }
-            }
-        }
+fn settings(cache: &Cache, config: &Config, semantic: bool, largest: usize) -> Settings {
+    let tasks = config.tasks.iter();
+    Settings {
+        rules: Rules {
+            enabled: cache.enabled,
+            semantic,
+            ttl: cache.ttl,
+            volatile_ttl: cache.volatile_ttl,
+            volatile_patterns: cache.volatile_patterns.clone(),
+            stale: Stale {
+                while_revalidate: cache.stale_while_revalidate,
+                if_error: cache.stale_if_error,
+            },
+        },
+        by_user: cache.scope == CacheScope::User,
+        mode: cache.mode,
+        admission: cache.admission,
+        tasks: tasks
+            .map(|task| (task.name.clone(), task.overrides))
+            .collect(),
+        // Events are several times as long as what they say.
+        max_shared: largest.saturating_mul(16),
     }
-    let demo: Option<Arc<dyn Provider>> = if active.is_empty() {
-        Some(Arc::new(Demo::new(
-            ProviderName::new("demo")?,
-            pace,
-            clock.clone(),
-        )))
-    } else {
-        None
-    };
-    let started = clock.unix_seconds();
-    let catalogue = Catalogue::new(config.models.clone(), active, inactive, demo, started);
-    for (name, models) in found {
-        catalogue.discovered(&name, &models);
-    }
-    Ok(catalogue)
 }
 
-fn build_provider(
-    config: &ProviderConfig,
+/// What scopes are keyed with.
+fn secret(cache: &Cache) -> Result<[u8; 32], BuildError> {
+    const PURPOSE: &str = "refrain 2026-11 tenant scopes";
+    if let Some(secret) = &cache.secret {
+        return Ok(blake3::derive_key(PURPOSE, secret.expose().as_bytes()));
+    }
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| BuildError::Random(error.to_string()))?;
+    Ok(secret)
+}
+
+/// Forgets what may never answer again, and what was learned of it.
+fn sweep(
+    chores: &mut JoinSet<()>,
+    store: &Arc<Store>,
+    learner: &Learner,
     clock: &Clock,
-    pace: Pace,
-) -> Result<Arc<dyn Provider>, SetupError> {
-    Ok(match config.kind {
-        ProviderKind::Demo => Arc::new(Demo::new(config.name.clone(), pace, clock.clone())),
-        // The last three by way of their OpenAI-compatible endpoints.
-        ProviderKind::OpenAi
-        | ProviderKind::Gemini
-        | ProviderKind::Anthropic
-        | ProviderKind::Ollama => Arc::new(OpenAi::new(config)?),
-    })
-}
-
-/// The models that a provider lists; none if it need not be asked, or is no Ollama and does not say.
-async fn discover(
-    config: &ProviderConfig,
-    provider: &dyn Provider,
-) -> Result<Vec<crate::wire::models::ModelObject>, String> {
-    if !config.discover {
-        return Ok(Vec::new());
-    }
-    match tokio::time::timeout(DISCOVERY, provider.models()).await {
-        Ok(Ok(models)) => Ok(models),
-        // A server on the own machine is there or is not; a hosted one may come back.
-        _ if config.kind == ProviderKind::Ollama => {
-            let base = config.chat_base.as_deref().unwrap_or_default();
-            let base = base.strip_suffix("/v1").unwrap_or(base);
-            Err(format!(
-                "nothing answers at {base}; start it (`ollama serve`), then restart"
-            ))
-        }
-        _ => {
-            tracing::warn!(provider = %config.name, "could not list its models");
-            Ok(Vec::new())
-        }
-    }
-}
-
-/// Asks the providers that listed models at the start again, now and then.
-fn rediscover(chores: &mut JoinSet<()>, catalogue: &Arc<Catalogue>) {
-    let providers = catalogue.discovering();
-    if providers.is_empty() {
-        return;
-    }
-    let catalogue = Arc::clone(catalogue);
+    keep_stale: Duration,
+) {
+    let (store, learner, clock) = (Arc::clone(store), learner.clone(), clock.clone());
     chores.spawn(async move {
         loop {
-            tokio::time::sleep(REDISCOVERY).await;
-            for provider in &providers {
-                if let Ok(Ok(models)) = tokio::time::timeout(DISCOVERY, provider.models()).await {
-                    catalogue.discovered(provider.name(), &models);
-                }
+            tokio::time::sleep(SWEEP).await;
+            let (store, learner, now) = (Arc::clone(&store), learner.clone(), clock.unix());
+            let swept = tokio::task::spawn_blocking(move || {
+                store.sweep(now, keep_stale);
+                learner.sweep();
+            });
+            if swept.await.is_err() {
+                tracing::error!("sweeping the cache failed");
             }
         }
     });

@@ -8,6 +8,7 @@ pub mod entry;
 pub mod flight;
 pub mod memory;
 pub mod partition;
+pub mod pointer;
 pub mod semantic;
 pub mod shared;
 pub mod store;

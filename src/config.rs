@@ -6,6 +6,7 @@
 //! usable, numbers are in range; nothing downstream checks again.
 
 mod base_url;
+mod cache;
 mod client;
 mod defaults;
 mod file;
@@ -28,6 +29,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use self::{
+    cache::{Cache, CacheMode, CacheOverrides, CacheScope, TaskCache},
     client::{AllowedModels, Client},
     models::{Model, ModelTable, Target, TargetModel},
     pattern::ModelPattern,
@@ -35,7 +37,7 @@ pub use self::{
     provider::{Activation, Provider, ProviderKind, Timeouts},
     quantity::ByteSize,
     secret::{KeyDigest, Secret},
-    settings::{Admin, Cache, Embedding, Server},
+    settings::{Admin, Embedding, Server},
     suggest::nearest,
 };
 use self::{
@@ -84,6 +86,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// What may be asked for. Targets name any of `providers`, also an inactive one.
     pub models: ModelTable,
+    /// What is different about the cache for kinds of work, in the order of the file.
+    pub tasks: Vec<TaskCache>,
 }
 
 impl Config {

@@ -4,7 +4,7 @@
 //! keeping and finding `cache`'s, asking `provider`'s. Invariant: whatever goes wrong in the cache or
 //! the encoder, the request goes on as if they were not there.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -14,6 +14,8 @@ pub mod catalogue;
 mod dispatch;
 pub mod feedback;
 mod fetch;
+pub mod judge;
+pub mod learn;
 mod lookup;
 pub mod record;
 mod refresh;
@@ -24,30 +26,30 @@ use self::{
     catalogue::{Catalogue, Route},
     dispatch::Source,
     fetch::Landed,
-    lookup::{Lookup, Missed, Recipient},
+    learn::Learner,
+    lookup::{Lookup, Missed, Recipient, Terms},
     record::{Recorder, Ticket},
     reply::{Facts, Refusal, Reply},
 };
 use crate::{
-    cache::{
-        flight::Flights,
-        store::{RawKey, Store},
-    },
+    cache::{flight::Flights, pointer::RawKey, store::Store},
     clock::{Clock, Moment},
-    config::AllowedModels,
+    config::{AllowedModels, CacheMode, CacheOverrides},
     embed::Embed,
     error::{Error, Fault, UpstreamError},
-    ident::Namespace,
+    ident::{Namespace, TaskName},
     policy::{
+        admit::Verifier,
         cacheable::{self, Exception, Rules},
         identity::{Scope, Setting, identify},
+        learn::{Class, Source as LabelSource},
         question,
     },
     telemetry::{
         ledger::{Ledger, Way},
         names,
     },
-    units::Similarity,
+    units::Admission,
     wire::{chat::ChatRequest, controls::Controls},
 };
 
@@ -69,6 +71,8 @@ pub struct Caller {
     pub namespace: Option<Namespace>,
     /// What it may ask for.
     pub allowed: AllowedModels,
+    /// What is configured for the cache of its answers.
+    pub cache: CacheOverrides,
 }
 
 /// A request as it came in.
@@ -91,8 +95,12 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether every entry belongs to the end user whom a request names.
     pub by_user: bool,
-    /// The least similarity of a semantic hit.
-    pub threshold: Similarity,
+    /// Whether hits are served or only counted.
+    pub mode: CacheMode,
+    /// What it takes for a semantic hit.
+    pub admission: Admission,
+    /// What is configured for kinds of work, by their names.
+    pub tasks: HashMap<TaskName, CacheOverrides>,
     /// The largest stream that is held to be shared and kept, in bytes.
     pub max_shared: usize,
 }
@@ -106,8 +114,12 @@ pub struct Parts {
     pub store: Arc<Store>,
     /// Finds questions of the same meaning, if there is a semantic tier.
     pub encoder: Option<Arc<dyn Embed>>,
+    /// Says how surely a neighbour asks the same.
+    pub verifier: Arc<dyn Verifier>,
     /// Keeps answers.
     pub recorder: Recorder,
+    /// Learns where to admit.
+    pub learner: Learner,
     /// Counts what was billed and saved.
     pub ledger: Arc<Ledger>,
     /// Owns what is done in the background.
@@ -123,7 +135,9 @@ pub struct Gateway {
     catalogue: Arc<Catalogue>,
     store: Arc<Store>,
     encoder: Option<Arc<dyn Embed>>,
+    verifier: Arc<dyn Verifier>,
     recorder: Recorder,
+    learner: Learner,
     ledger: Arc<Ledger>,
     tasks: TaskTracker,
     clock: Clock,
@@ -158,7 +172,9 @@ impl Gateway {
             catalogue: parts.catalogue,
             store: parts.store,
             encoder: parts.encoder,
+            verifier: parts.verifier,
             recorder: parts.recorder,
+            learner: parts.learner,
             ledger: parts.ledger,
             tasks: parts.tasks,
             clock: parts.clock,
@@ -166,6 +182,24 @@ impl Gateway {
             second_tries: Semaphore::new(SECOND_TRIES),
             background: Arc::new(Semaphore::new(BACKGROUND)),
         }
+    }
+
+    /// What is known for people of where questions are admitted.
+    #[must_use]
+    pub fn learned(&self) -> Vec<learn::Known> {
+        self.learner.known()
+    }
+
+    /// What is configured for the kind of work, the client and the model, the former going first.
+    fn overrides(&self, controls: &Controls, caller: &Caller, route: &Route) -> CacheOverrides {
+        let task = controls
+            .task
+            .as_ref()
+            .and_then(|task| self.settings.tasks.get(task));
+        task.copied()
+            .unwrap_or_default()
+            .or(caller.cache)
+            .or(route.cache)
     }
 
     /// Answers a chat request.
@@ -179,7 +213,8 @@ impl Gateway {
             body,
             received,
         } = asked;
-        let is_plain = self.settings.rules.enabled && controls == Controls::default();
+        let serves = self.settings.mode == CacheMode::Serve;
+        let is_plain = self.settings.rules.enabled && serves && controls == Controls::default();
         let raw = is_plain.then(|| RawKey::new(caller.own, &body));
         if let Some(reply) = raw.and_then(|raw| self.identical(&raw, caller.own, received)) {
             return Ok(reply);
@@ -200,7 +235,11 @@ impl Gateway {
         let question = question::Asked::of(&request);
         let question = question.as_ref();
         let rules = &self.settings.rules;
-        let exception = Exception::default();
+        let overrides = self.overrides(&controls, &caller, &route);
+        let exception = Exception {
+            enabled: overrides.enabled,
+            ttl: overrides.ttl,
+        };
         let plan = match cacheable::plan(&request, question, &controls, rules, exception) {
             Ok(plan) => plan,
             Err(bypass) => {
@@ -232,11 +271,22 @@ impl Gateway {
         let raw = raw.filter(|_| controls == Controls::default());
         let purges = self.store.purges();
         let lookup = if plan.lookup {
-            self.look_up(&identity, &plan, &controls).await
+            let terms = Terms {
+                max_age: controls.max_age,
+                admission: (controls.admission)
+                    .or(overrides.admission)
+                    .unwrap_or(self.settings.admission),
+                class: Class {
+                    scope,
+                    model: route.identity().into(),
+                    has_matter: question.is_some_and(question::Asked::has_matter),
+                },
+            };
+            self.look_up(&identity, &plan, terms).await
         } else {
             Lookup::Miss(Missed::because("no_cache"))
         };
-        let order = |embedding, facts| {
+        let order = |embedding, near, facts| {
             let ticket = plan.keep.map(|ttl| Ticket {
                 identity: identity.clone(),
                 scope,
@@ -247,6 +297,7 @@ impl Gateway {
                 has_matter: question.is_some_and(question::Asked::has_matter),
                 prompt: record::beginning(question.map_or("", |asked| asked.text)),
                 embedding,
+                near,
                 ttl,
                 purges,
                 raw,
@@ -261,12 +312,24 @@ impl Gateway {
             }
         };
         let missed = match lookup {
-            Lookup::Hit(found) => {
+            Lookup::Hit(found) if serves => {
                 let reply = self.hit(&found, &identity, raw, &request, recipient).await;
+                let in_background = Facts::new(Way::Background, None, received);
                 if found.stale.is_some() {
-                    self.refresh(order(None, Facts::new(Way::Background, None, received)));
+                    self.refresh(order(None, None, in_background));
+                } else if let Some(near) = found.near
+                    && self.learner.served(&near.admitted)
+                {
+                    self.check(near, order(None, None, in_background));
                 }
                 return Ok(reply);
+            }
+            Lookup::Hit(found) => {
+                self.ledger.would_hit(found.tier.way());
+                Missed {
+                    near: found.near.map(|near| (near, LabelSource::Shadow)),
+                    ..Missed::because("shadow")
+                }
             }
             Lookup::Miss(missed) => missed,
         };
@@ -277,12 +340,10 @@ impl Gateway {
                 facts: Some(facts),
             });
         }
-        let order = order(missed.embedding, facts);
+        let order = order(missed.embedding, missed.near, facts);
         let answered = match &order.ticket {
             Some(ticket) if plan.lookup => {
-                let flight = self
-                    .flights
-                    .join(ticket.identity.fingerprint, recipient.delivery);
+                let flight = self.flights.join(ticket.identity.fingerprint);
                 self.fly(order, flight, controls.max_age).await
             }
             _ => self.fetch(order).await,

@@ -1,4 +1,4 @@
-//! Names: of providers, models, clients, requests. A name that exists is valid.
+//! Names: of providers, models, clients, tasks, tags. A name that exists is valid.
 //!
 //! Names travel into URLs, headers, logs and metric labels, so each constructor refuses what would
 //! change the meaning of one of those.
@@ -51,24 +51,18 @@ name! {
     Namespace
 }
 name! {
+    /// A kind of work, as a request or the configuration calls it: 1–64 of `a-z A-Z 0-9 - _ .`.
+    TaskName
+}
+name! {
+    /// A word that entries of the cache are marked with, to be removed by it: 1–64 visible ASCII
+    /// characters without a comma, which separates tags in a header.
+    Tag
+}
+name! {
     /// A model as a client or a provider calls it: 1–256 visible ASCII characters without what would
     /// alter a URL path or query (`?`, `#`, `%`, `\`, `..`).
     ModelId
-}
-
-name! {
-    /// A word that entries are invalidated by: 1–64 visible ASCII characters without a comma.
-    Tag
-}
-
-impl Tag {
-    /// # Errors
-    /// When the text has other characters than the type allows, is empty or too long.
-    pub fn new(text: &str) -> Result<Self, InvalidName> {
-        let valid = |c: char| c.is_ascii_graphic() && c != ',';
-        let rule = "a tag is 1-64 visible ASCII characters without a comma";
-        checked(text, 64, valid, rule).map(Self)
-    }
 }
 
 impl ProviderName {
@@ -116,6 +110,36 @@ impl Namespace {
     }
 }
 
+impl TaskName {
+    /// # Errors
+    /// When the text has other characters than the type allows, is empty or too long.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        let valid = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        checked(
+            text,
+            64,
+            valid,
+            "a task's name is 1-64 of letters, digits, `-`, `_`, `.`",
+        )
+        .map(Self)
+    }
+}
+
+impl Tag {
+    /// # Errors
+    /// When the text has other characters than the type allows, is empty or too long.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        let valid = |c: char| c.is_ascii_graphic() && c != ',';
+        checked(
+            text,
+            64,
+            valid,
+            "a tag is 1-64 visible ASCII characters without a comma",
+        )
+        .map(Self)
+    }
+}
+
 impl ModelId {
     /// # Errors
     /// When the text has other characters than the type allows, is empty or too long.
@@ -155,5 +179,10 @@ mod tests {
         assert!(ModelId::new("a\r\nb").is_err());
         assert!(ModelId::new("meta-llama/Llama-3.3-70B:free").is_ok());
         assert!(Namespace::new("team a").is_err());
+        assert!(TaskName::new("code generation").is_err());
+        assert!(TaskName::new("code_generation").is_ok());
+        assert!(Tag::new("a,b").is_err() && Tag::new("").is_err() && Tag::new("é").is_err());
+        assert!(Tag::new(&"t".repeat(64)).is_ok() && Tag::new(&"t".repeat(65)).is_err());
+        assert!(Tag::new("product:42/en").is_ok());
     }
 }

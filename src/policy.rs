@@ -7,6 +7,9 @@
 pub mod admit;
 pub mod cacheable;
 pub mod identity;
+pub mod judge;
+pub mod language;
+pub mod learn;
 pub mod question;
 pub mod selector;
 pub mod storable;

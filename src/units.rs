@@ -9,6 +9,9 @@ use std::fmt;
 pub struct Similarity(f32);
 
 impl Similarity {
+    /// Of a vector with itself.
+    pub const ONE: Self = Self(1.0);
+
     /// The similarity of `cosine`, rounding errors just outside the range pulled back into it.
     ///
     /// `None` if the number is not finite or lies clearly outside −1 ..= 1.
@@ -43,6 +46,117 @@ impl Ord for Similarity {
 impl fmt::Display for Similarity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.4}", self.0)
+    }
+}
+
+/// How much error the semantic tier may cost: a budget of false hits, as a share of all requests.
+///
+/// It stands for a point of admission that was measured for the encoder; the plain alternative is
+/// [`Admission::Threshold`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Policy {
+    /// At most 0.25 %.
+    Strict,
+    /// At most 0.75 %.
+    #[default]
+    Balanced,
+    /// At most 2 %.
+    Loose,
+}
+
+impl Policy {
+    /// The policies with their names in configuration and requests.
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("strict", Self::Strict),
+        ("balanced", Self::Balanced),
+        ("loose", Self::Loose),
+    ];
+
+    /// The name in configuration and requests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Balanced => "balanced",
+            Self::Loose => "loose",
+        }
+    }
+}
+
+/// What it takes for a near question's answer to be served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// As this policy says.
+    Policy(Policy),
+    /// A similarity of at least this.
+    Threshold(Similarity),
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self::Policy(Policy::default())
+    }
+}
+
+/// A part of a whole: finite and within 0 ..= 1, so that it has a total order.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Share(f64);
+
+impl Share {
+    /// Nothing.
+    pub const NONE: Self = Self(0.0);
+    /// All.
+    pub const ALL: Self = Self(1.0);
+
+    /// The share nearest to this number; all, where it is no number.
+    #[must_use]
+    pub const fn clamped(share: f64) -> Self {
+        if share.is_nan() {
+            Self::ALL
+        } else {
+            Self(share.clamp(0.0, 1.0) + 0.0)
+        }
+    }
+
+    /// A share; `None` if the number is not finite or outside 0 ..= 1.
+    #[must_use]
+    pub const fn new(share: f64) -> Option<Self> {
+        // NaN is in no range. Adding zero makes of −0 the zero that equals itself in every order.
+        if share >= 0.0 && share <= 1.0 {
+            Some(Self(share + 0.0))
+        } else {
+            None
+        }
+    }
+
+    /// So many hundredths; more than a hundred are the whole.
+    #[must_use]
+    pub const fn percent(percent: u8) -> Self {
+        if percent < 100 {
+            Self(percent as f64 / 100.0)
+        } else {
+            Self(1.0)
+        }
+    }
+
+    /// The plain number, 0 ..= 1.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Eq for Share {}
+
+impl PartialOrd for Share {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Share {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
     }
 }
 
@@ -99,6 +213,7 @@ impl Price {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cmp::Ordering;
 
     #[test]
     fn similarity_is_finite_and_in_range() {
@@ -106,6 +221,25 @@ mod tests {
         assert!(Similarity::new(1.5).is_none());
         assert_eq!(Similarity::new(1.000_1).map(Similarity::get), Some(1.0));
         assert!(Similarity::new(0.91) > Similarity::new(0.90));
+    }
+
+    #[test]
+    fn share_is_within_nought_and_one() {
+        for outside in [f64::NAN, f64::INFINITY, -0.1, 1.1] {
+            assert!(Share::new(outside).is_none(), "{outside}");
+        }
+        assert_eq!(Share::new(-0.0).cmp(&Share::new(0.0)), Ordering::Equal);
+        assert!(Share::new(0.02) < Share::new(1.0));
+        assert_eq!(Some(Share::percent(2)), Share::new(0.02));
+        assert_eq!(Some(Share::percent(101)), Share::new(1.0));
+    }
+
+    #[test]
+    fn policies_have_their_names() {
+        for (name, policy) in Policy::NAMES {
+            assert_eq!(policy.as_str(), name);
+        }
+        assert_eq!(Admission::default(), Admission::Policy(Policy::Balanced));
     }
 
     #[test]

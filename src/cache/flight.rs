@@ -1,6 +1,7 @@
 //! Single flight: identical requests of one scope that are under way share one call.
 //!
-//! The first to come makes the call; whoever comes before it is answered waits for the same result.
+//! The first to come makes the call; whoever comes before it is answered waits for the same result,
+//! however it wants the answer delivered.
 //! If the maker vanishes (its client hung up), one of the waiting takes over: a [`OnceCell`] whose
 //! initialiser is dropped lets the next one initialise it. Invariant: no result outlives its flight;
 //! what comes later has to ask the cache.
@@ -12,15 +13,12 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use crate::{policy::identity::Fingerprint, wire::chat::Delivery};
-
-/// What makes two requests in flight one: the same answer, delivered in the same way.
-type Key = (Fingerprint, Delivery);
+use crate::policy::identity::Fingerprint;
 
 /// The calls under way. `T` is what they end in.
 #[derive(Debug)]
 pub struct Flights<T> {
-    flights: Arc<Mutex<HashMap<Key, Weak<Flight<T>>>>>,
+    flights: Arc<Mutex<HashMap<Fingerprint, Weak<Flight<T>>>>>,
 }
 
 impl<T> Default for Flights<T> {
@@ -34,9 +32,9 @@ impl<T> Default for Flights<T> {
 /// One call.
 #[derive(Debug)]
 pub struct Flight<T> {
-    key: Key,
+    fingerprint: Fingerprint,
     result: OnceCell<T>,
-    flights: Arc<Mutex<HashMap<Key, Weak<Flight<T>>>>>,
+    flights: Arc<Mutex<HashMap<Fingerprint, Weak<Flight<T>>>>>,
 }
 
 /// Whose call the result is.
@@ -51,19 +49,18 @@ pub enum Role {
 impl<T: Clone> Flights<T> {
     /// The flight for these requests, a new one if there is none.
     #[must_use]
-    pub fn join(&self, fingerprint: Fingerprint, delivery: Delivery) -> Arc<Flight<T>> {
-        let key = (fingerprint, delivery);
+    pub fn join(&self, fingerprint: Fingerprint) -> Arc<Flight<T>> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&key).and_then(Weak::upgrade) {
+        if let Some(flight) = flights.get(&fingerprint).and_then(Weak::upgrade) {
             return flight;
         }
         let flight = Flight {
-            key,
+            fingerprint,
             result: OnceCell::new(),
             flights: Arc::clone(&self.flights),
         };
         let flight = Arc::new(flight);
-        flights.insert(key, Arc::downgrade(&flight));
+        flights.insert(fingerprint, Arc::downgrade(&flight));
         flight
     }
 
@@ -100,10 +97,10 @@ impl<T> Flight<T> {
     pub fn close(&self) {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if flights
-            .get(&self.key)
+            .get(&self.fingerprint)
             .is_some_and(|known| std::ptr::eq(known.as_ptr(), self))
         {
-            flights.remove(&self.key);
+            flights.remove(&self.fingerprint);
         }
     }
 }
@@ -120,7 +117,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn join(flights: &Flights<usize>) -> Arc<Flight<usize>> {
-        flights.join(Fingerprint::of([1; 32]), Delivery::Json)
+        flights.join(Fingerprint::of([1; 32]))
     }
 
     #[tokio::test]

@@ -8,10 +8,9 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -32,19 +31,20 @@ pub enum Ended {
     Broken(UpstreamError),
 }
 
+type Source = BoxStream<'static, Result<Piece, UpstreamError>>;
 type OnEnd = Box<dyn FnOnce(Ended) + Send>;
 
 /// A stream that several readers share.
 pub struct Shared {
     provider: ProviderName,
-    source: tokio::sync::Mutex<Option<BoxStream<'static, Result<Piece, UpstreamError>>>>,
+    source: tokio::sync::Mutex<Option<Source>>,
     log: Mutex<Log>,
     /// Most bytes held.
     bound: usize,
 }
 
 struct Log {
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     /// The number of the first piece held.
     base: usize,
     bytes: usize,
@@ -61,10 +61,17 @@ impl fmt::Debug for Shared {
 }
 
 enum Next {
-    Piece(Bytes),
+    Piece(Piece),
     End(Result<(), UpstreamError>),
     Lost,
     Wait,
+}
+
+enum Progress {
+    Open,
+    Whole(Vec<Piece>),
+    Broken(UpstreamError),
+    TooLarge,
 }
 
 impl Shared {
@@ -74,7 +81,7 @@ impl Shared {
     pub fn new(
         provider: ProviderName,
         first: Piece,
-        rest: BoxStream<'static, Result<Piece, UpstreamError>>,
+        rest: Source,
         bound: usize,
         on_end: impl FnOnce(Ended) + Send + 'static,
     ) -> Arc<Self> {
@@ -97,18 +104,44 @@ impl Shared {
 
     /// The stream from its beginning. Ends after the last piece or an error.
     #[must_use]
-    pub fn read(self: Arc<Self>) -> BoxStream<'static, Result<Bytes, UpstreamError>> {
+    pub fn read(self: Arc<Self>) -> BoxStream<'static, Result<Piece, UpstreamError>> {
         stream::unfold(Some((self, 0)), |state| async move {
             let (shared, place) = state?;
             match shared.next(place).await? {
-                Ok(bytes) => Some((Ok(bytes), Some((shared, place + 1)))),
+                Ok(piece) => Some((Ok(piece), Some((shared, place + 1)))),
                 Err(error) => Some((Err(error), None)),
             }
         })
         .boxed()
     }
 
-    async fn next(&self, place: usize) -> Option<Result<Bytes, UpstreamError>> {
+    /// The bytes of the whole stream, read to its end; `None` as soon as there are too many to hold.
+    /// May be dropped and called again at any time.
+    ///
+    /// # Errors
+    /// What the stream broke with.
+    pub async fn whole(&self) -> Result<Option<Vec<u8>>, UpstreamError> {
+        loop {
+            match self.progress() {
+                Progress::Whole(pieces) => return Ok(Some(joined(pieces.iter()))),
+                Progress::Broken(error) => return Err(error),
+                Progress::TooLarge => return Ok(None),
+                Progress::Open => {}
+            }
+            let mut source = self.source.lock().await;
+            if matches!(self.progress(), Progress::Open) {
+                self.read_on(&mut source).await;
+            }
+        }
+    }
+
+    /// Whether whoever begins to read now still gets the beginning.
+    #[must_use]
+    pub fn has_beginning(&self) -> bool {
+        self.log().base == 0
+    }
+
+    async fn next(&self, place: usize) -> Option<Result<Piece, UpstreamError>> {
         loop {
             if let Some(ready) = self.ready(place).await {
                 return ready;
@@ -116,18 +149,22 @@ impl Shared {
             let mut source = self.source.lock().await;
             // Another reader may have read on while this one waited for its turn.
             if matches!(self.look(place), Next::Wait) {
-                let item = match source.as_mut() {
-                    Some(source) => source.next().await,
-                    None => None,
-                };
-                self.push(item);
+                self.read_on(&mut source).await;
             }
         }
     }
 
-    async fn ready(&self, place: usize) -> Option<Option<Result<Bytes, UpstreamError>>> {
+    async fn read_on(&self, source: &mut Option<Source>) {
+        let item = match source {
+            Some(source) => source.next().await,
+            None => None,
+        };
+        self.push(item);
+    }
+
+    async fn ready(&self, place: usize) -> Option<Option<Result<Piece, UpstreamError>>> {
         match self.look(place) {
-            Next::Piece(bytes) => Some(Some(Ok(bytes))),
+            Next::Piece(piece) => Some(Some(Ok(piece))),
             Next::End(Err(error)) => Some(Some(Err(error))),
             Next::Lost => {
                 let why = "this client reads too slowly".to_owned();
@@ -151,67 +188,94 @@ impl Shared {
     }
 
     fn look(&self, place: usize) -> Next {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log();
         match place.checked_sub(log.base) {
             None => Next::Lost,
             Some(at) => match (log.pieces.get(at), &log.end) {
-                (Some(bytes), _) => Next::Piece(bytes.clone()),
+                (Some(piece), _) => Next::Piece(piece.clone()),
                 (None, Some(end)) => Next::End(end.clone()),
                 (None, None) => Next::Wait,
             },
         }
     }
 
+    fn progress(&self) -> Progress {
+        let log = self.log();
+        match &log.end {
+            _ if log.base > 0 => Progress::TooLarge,
+            None => Progress::Open,
+            Some(Ok(())) => Progress::Whole(log.pieces.iter().cloned().collect()),
+            Some(Err(error)) => Progress::Broken(error.clone()),
+        }
+    }
+
+    /// Only whoever has the source, or makes the stream, pushes: no two do at a time.
     fn push(&self, item: Option<Result<Piece, UpstreamError>>) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ended = None;
+        let item = item.unwrap_or_else(|| {
+            let kind = UpstreamErrorKind::Stream("it ended before the answer did".to_owned());
+            Err(UpstreamError {
+                provider: self.provider.clone(),
+                kind,
+            })
+        });
+        let ended = match &item {
+            Ok(piece) if piece.last => Some(Ended::Whole(self.whole_with(piece))),
+            Ok(_) => None,
+            Err(error) => Some(Ended::Broken(error.clone())),
+        };
+        if let Some(ended) = ended {
+            let on_end = self.log().on_end.take();
+            if let Some(on_end) = on_end {
+                on_end(ended);
+            }
+        }
+        let mut log = self.log();
         match item {
-            Some(Ok(piece)) => {
+            Ok(piece) => {
+                if piece.last {
+                    log.end = Some(Ok(()));
+                }
                 log.bytes += piece.bytes.len();
-                log.pieces.push_back(piece.bytes);
+                log.pieces.push_back(piece);
                 while log.bytes > self.bound && log.pieces.len() > 1 {
-                    let dropped = log.pieces.pop_front().map_or(0, |piece| piece.len());
+                    let dropped = log.pieces.pop_front().map_or(0, |piece| piece.bytes.len());
                     log.bytes -= dropped;
                     log.base += 1;
                 }
-                if piece.last {
-                    log.end = Some(Ok(()));
-                    let whole = (log.base == 0).then(|| {
-                        log.pieces
-                            .iter()
-                            .fold(Vec::with_capacity(log.bytes), |mut all, piece| {
-                                all.extend_from_slice(piece);
-                                all
-                            })
-                    });
-                    ended = Some(Ended::Whole(whole));
-                }
             }
-            Some(Err(error)) => {
-                log.end = Some(Err(error.clone()));
-                ended = Some(Ended::Broken(error));
-            }
-            None => {
-                let kind = UpstreamErrorKind::Stream("it ended before the answer did".to_owned());
-                let error = UpstreamError {
-                    provider: self.provider.clone(),
-                    kind,
-                };
-                log.end = Some(Err(error.clone()));
-                ended = Some(Ended::Broken(error));
-            }
-        }
-        let on_end = ended.is_some().then(|| log.on_end.take()).flatten();
-        drop(log);
-        if let (Some(ended), Some(on_end)) = (ended, on_end) {
-            on_end(ended);
+            Err(error) => log.end = Some(Err(error)),
         }
     }
+
+    /// The whole stream if `last` ends it, unless it is too large.
+    fn whole_with(&self, last: &Piece) -> Option<Vec<u8>> {
+        let log = self.log();
+        let fits = log.pieces.is_empty() || log.bytes + last.bytes.len() <= self.bound;
+        if log.base > 0 || !fits {
+            return None;
+        }
+        let pieces: Vec<_> = log.pieces.iter().chain([last]).cloned().collect();
+        drop(log);
+        Some(joined(pieces.iter()))
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn joined<'a>(pieces: impl Iterator<Item = &'a Piece> + Clone) -> Vec<u8> {
+    let length = pieces.clone().map(|piece| piece.bytes.len()).sum();
+    pieces.fold(Vec::with_capacity(length), |mut all, piece| {
+        all.extend_from_slice(&piece.bytes);
+        all
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use futures_channel::mpsc;
     use futures_util::FutureExt;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -236,9 +300,13 @@ mod tests {
         (shared, sender, ends)
     }
 
-    async fn all(stream: BoxStream<'static, Result<Bytes, UpstreamError>>) -> String {
+    async fn all(stream: Source) -> String {
         stream
-            .map(|item| item.map_or("!".into(), |b| String::from_utf8(b.to_vec()).unwrap()))
+            .map(|item| {
+                item.map_or("!".into(), |piece| {
+                    String::from_utf8(piece.bytes.to_vec()).unwrap()
+                })
+            })
             .collect()
             .await
     }
@@ -248,8 +316,8 @@ mod tests {
         let (shared, sender, ends) = shared(100);
         let mut first = Arc::clone(&shared).read();
         sender.unbounded_send(Ok(piece("b"))).unwrap();
-        assert_eq!(first.next().await.unwrap().unwrap(), "a");
-        assert_eq!(first.next().await.unwrap().unwrap(), "b");
+        assert_eq!(first.next().await.unwrap().unwrap().bytes, "a");
+        assert_eq!(first.next().await.unwrap().unwrap().bytes, "b");
         let late = Arc::clone(&shared).read();
         sender.unbounded_send(Ok(piece("end"))).unwrap();
         drop(sender);
@@ -277,8 +345,11 @@ mod tests {
     async fn a_break_reaches_every_reader_and_nothing_is_kept() {
         let (shared, sender, ends) = shared(100);
         drop(sender);
-        let (one, two) = tokio::join!(all(Arc::clone(&shared).read()), all(shared.read()));
+        let readers = [(); 2].map(|()| Arc::clone(&shared).read());
+        let [one, two] = readers.map(all);
+        let (one, two, whole) = tokio::join!(one, two, shared.whole());
         assert_eq!((one.as_str(), two.as_str()), ("a!", "a!"));
+        assert!(whole.is_err());
         assert!(ends.lock().unwrap()[0].starts_with("Broken"));
     }
 
@@ -295,6 +366,56 @@ mod tests {
         assert_eq!(all(fast).await, "axxxxxxxxxxend");
         assert_eq!(all(slow).await, "!");
         assert_eq!(*ends.lock().unwrap(), ["Whole(None)"]);
+    }
+
+    #[tokio::test]
+    async fn the_whole_is_read_together_with_others_and_after_them() {
+        let (shared, sender, _) = shared(100);
+        let mut reader = Arc::clone(&shared).read();
+        reader.next().await;
+        // Given up half-way, nothing is lost.
+        assert!(shared.whole().now_or_never().is_none());
+        sender.unbounded_send(Ok(piece("b"))).unwrap();
+        sender.unbounded_send(Ok(piece("end"))).unwrap();
+        drop(sender);
+        let (whole, rest) = tokio::join!(shared.whole(), all(reader));
+        assert_eq!(
+            (whole.unwrap().unwrap(), rest),
+            (b"abend".to_vec(), "bend".into())
+        );
+        assert_eq!(shared.whole().await.unwrap().unwrap(), b"abend");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_not_read_to_its_end() {
+        let (shared, sender, _) = shared(3);
+        sender.unbounded_send(Ok(piece("xx"))).unwrap();
+        sender.unbounded_send(Ok(piece("xx"))).unwrap();
+        assert!(shared.has_beginning());
+        assert!(shared.whole().await.unwrap().is_none());
+        assert!(!shared.has_beginning());
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_before_anybody_can_read_it() {
+        let (sender, receiver) = mpsc::unbounded();
+        let reader: Arc<Mutex<Option<Source>>> = Arc::default();
+        let (late, seen) = (Arc::clone(&reader), Arc::new(Mutex::new(String::new())));
+        let saw = Arc::clone(&seen);
+        let name = ProviderName::new("p").unwrap();
+        let shared = Shared::new(name, piece("a"), receiver.boxed(), 9, move |_| {
+            let mut late = late.lock().unwrap().take().unwrap();
+            while let Some(Some(item)) = late.next().now_or_never() {
+                let bytes = item.unwrap().bytes.to_vec();
+                saw.lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8(bytes).unwrap());
+            }
+        });
+        *reader.lock().unwrap() = Some(Arc::clone(&shared).read());
+        sender.unbounded_send(Ok(piece("end"))).unwrap();
+        assert_eq!(shared.whole().await.unwrap().unwrap(), b"aend");
+        assert_eq!(*seen.lock().unwrap(), "a");
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use super::{
     entry::{Entry, Freshness, Now},
     memory::Memory,
     partition::{Neighbour, Vectors},
+    pointer::{Alias, RawKey, Receipt},
     semantic::{Semantic, Size},
 };
 use crate::{
@@ -28,52 +29,7 @@ use crate::{
         selector::Selector,
     },
     telemetry::names,
-    units::Similarity,
-    wire::chat::Delivery,
 };
-
-/// The hash of a scope and the very bytes of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RawKey([u8; 32]);
-
-impl RawKey {
-    /// The key of these bytes in this scope.
-    #[must_use]
-    pub fn new(scope: Scope, body: &[u8]) -> Self {
-        Self(scope.digest(body))
-    }
-}
-
-/// What is known of a body that was seen before: everything that answering it takes.
-#[derive(Debug, Clone, Copy)]
-pub struct Alias {
-    /// Its own entry, if there is one.
-    pub fingerprint: Fingerprint,
-    /// The entry of the same question in other words, which answers as long as it has none.
-    pub paraphrase_of: Option<Paraphrase>,
-    /// How it wants its answer.
-    pub delivery: Delivery,
-}
-
-/// A question that was found to mean the same as an entry's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Paraphrase {
-    /// The entry.
-    pub fingerprint: Fingerprint,
-    /// How near it is; `None` where both have the same surface.
-    pub similarity: Option<Similarity>,
-}
-
-/// What was answered from which entry: what feedback about an answer refers to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Receipt {
-    /// Who was answered.
-    pub owner: Scope,
-    /// The entry.
-    pub entry: Fingerprint,
-    /// How near the question was, if it was found by meaning.
-    pub similarity: Option<Similarity>,
-}
 
 /// How many pointers to entries are kept, at most: each of these tables takes its part of the bound,
 /// and no more than it has a use for.
@@ -169,6 +125,23 @@ impl Store {
         if context != same_as {
             self.contexts.insert(context, (same_as, entry));
         }
+    }
+
+    /// Forgets which bytes were answered: some of them may be answered otherwise now.
+    pub fn forget_aliases(&self) {
+        self.aliases.invalidate_all();
+    }
+
+    /// Whether there is an entry of this request.
+    #[must_use]
+    pub fn contains(&self, fingerprint: &Fingerprint) -> bool {
+        self.memory.contains(fingerprint)
+    }
+
+    /// The entry of this request, whether or not it may answer.
+    #[must_use]
+    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Entry>> {
+        self.memory.get(fingerprint)
     }
 
     /// Notes from what the answer with this id was given.

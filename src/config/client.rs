@@ -3,7 +3,7 @@
 //! It decides whether a name is allowed; it does not look keys up (`http::auth` does). Invariant: a
 //! client has exactly one key, kept as its digest.
 
-use super::{pattern::ModelPattern, secret::KeyDigest};
+use super::{cache::CacheOverrides, pattern::ModelPattern, secret::KeyDigest};
 use crate::ident::{ClientName, Namespace};
 
 /// One `[[clients]]` entry.
@@ -18,6 +18,8 @@ pub struct Client {
     pub namespace: Option<Namespace>,
     /// What it may ask for.
     pub allowed_models: AllowedModels,
+    /// What is different about the cache for its requests.
+    pub cache: CacheOverrides,
 }
 
 /// The models that a client may ask for.

@@ -8,6 +8,7 @@ use super::{
     provider::{ProviderKind, Timeouts},
     quantity::ByteSize,
 };
+use crate::units::Share;
 
 /// Loopback, so that a first start exposes nothing.
 pub(crate) const LISTEN: SocketAddr =
@@ -25,9 +26,13 @@ pub(crate) const EMBEDDING_RUNTIME: &str = "models/onnxruntime/libonnxruntime.so
 pub(crate) const EMBEDDING_QUEUE: usize = 64;
 pub(crate) const EMBEDDING_DEADLINE: Duration = Duration::from_millis(250);
 
-pub(crate) const THRESHOLD: f64 = 0.90;
+pub(crate) const MAX_FALSE_HITS: Share = Share::percent(1);
+pub(crate) const SHADOW_CHECKS: Share = Share::percent(2);
 pub(crate) const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const VOLATILE_TTL: Duration = Duration::from_secs(60);
+/// Nothing stale is served unless that was asked for.
+pub(crate) const STALENESS: Duration = Duration::ZERO;
+pub(crate) const GENERATION: u64 = 0;
 pub(crate) const MAX_BYTES: ByteSize = ByteSize::mib(512);
 pub(crate) const MAX_ENTRY_BYTES: ByteSize = ByteSize::mib(1);
 pub(crate) const INDEX_ABOVE: usize = 4096;

@@ -4,6 +4,7 @@
 //! environment (names that refer to each other, keys, activation) is `resolve`'s. Invariant: an
 //! entry that lacks something it must have has been noted as a problem.
 
+mod cache;
 mod clients;
 mod models;
 mod providers;
@@ -13,6 +14,7 @@ mod values;
 use toml::de::DeTable;
 
 pub(crate) use self::{
+    cache::{CacheEntry, OverridesEntry},
     clients::{ClientEntry, KeySource},
     models::{ModelEntry, TaskEntry},
     providers::ProviderEntry,
@@ -20,7 +22,7 @@ pub(crate) use self::{
 };
 use super::{
     reader::{Reader, read_root},
-    settings::{Cache, Embedding},
+    settings::Embedding,
 };
 
 /// What a setting that is understood but has no effect yet is told.
@@ -33,7 +35,7 @@ pub(crate) struct File<'t> {
     pub(crate) admin: AdminEntry<'t>,
     /// With paths as written.
     pub(crate) embedding: Embedding,
-    pub(crate) cache: Option<Cache>,
+    pub(crate) cache: CacheEntry<'t>,
     pub(crate) clients: Vec<ClientEntry<'t>>,
     pub(crate) providers: Vec<ProviderEntry<'t>>,
     pub(crate) models: Vec<ModelEntry<'t>>,
@@ -46,7 +48,7 @@ pub(crate) fn read<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>) -> File<'
         server: root.section("server", settings::server),
         admin: root.section("admin", settings::admin),
         embedding: root.section("embedding", settings::embedding),
-        cache: root.section("cache", settings::cache),
+        cache: root.section("cache", cache::cache),
         clients: root.entries("clients", clients::client),
         providers: root.entries("providers", providers::provider),
         models: root.entries("models", models::model),

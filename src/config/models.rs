@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::pattern::ModelPattern;
+use super::{cache::CacheOverrides, pattern::ModelPattern};
 use crate::{
     ident::{ModelId, ProviderName},
     units::{Price, Tokens},
@@ -26,6 +26,8 @@ pub struct Model {
     pub max_output_tokens: Option<Tokens>,
     /// What it costs.
     pub price: Option<Price>,
+    /// What is different about the cache for it.
+    pub cache: CacheOverrides,
 }
 
 /// A provider's model.

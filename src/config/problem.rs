@@ -56,7 +56,7 @@ impl fmt::Display for Problem {
 pub struct Notice {
     /// Where it was found.
     pub place: Place,
-    /// The setting, for example `cache.policy`.
+    /// The setting, for example `providers.retry`.
     pub key: String,
     /// What the user should know. Never holds a secret.
     pub message: String,

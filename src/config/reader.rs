@@ -192,7 +192,7 @@ impl<'t> Section<'_, 't> {
         self.judged(field, value)
     }
 
-    /// A list of texts that `parse` makes sense of. Wrong elements are noted and left out; none is
+    /// A list of texts that `parse` makes sense of, in a variable with commas between. Wrong elements are noted and left out; none is
     /// repeated here, because it may be a prompt, or a secret in the wrong place.
     pub(crate) fn list<T>(
         &mut self,
@@ -201,15 +201,28 @@ impl<'t> Section<'_, 't> {
         mut parse: impl FnMut(&'t str) -> Result<T, String>,
     ) -> Option<At<'t, Vec<At<'t, T>>>> {
         let field = self.field(key)?;
-        let Raw::Toml(DeValue::Array(elements)) = field.raw else {
-            return self.judged(field, Err(format!("expected a list of {expected}")));
+        let elements: Vec<(Origin<'t>, Raw<'t>)> = match field.raw {
+            Raw::Toml(DeValue::Array(elements)) => elements
+                .iter()
+                .map(|element| {
+                    let origin = Origin::Offset(element.span().start);
+                    (origin, Raw::Toml(element.get_ref()))
+                })
+                .collect(),
+            Raw::Variable(text) => text
+                .split(',')
+                .map(|element| (field.origin, Raw::Variable(element.trim())))
+                .collect(),
+            Raw::Toml(_) => {
+                return self.judged(field, Err(format!("expected a list of {expected}")));
+            }
         };
         let mut list = Vec::new();
-        for element in elements {
+        for (origin, raw) in elements {
             let field = Field {
                 path: field.path.clone(),
-                origin: Origin::Offset(element.span().start),
-                raw: Raw::Toml(element.get_ref()),
+                origin,
+                raw,
             };
             let value = match field.text() {
                 Some(text) => parse(text),

@@ -4,18 +4,21 @@
 //! the address with who may reach it. It reads no text of the file. Invariant: what cannot be
 //! resolved is noted as a problem, so a [`Config`] without problems is consistent.
 
+mod cache;
 mod clients;
 mod models;
 mod providers;
 mod secrets;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::secrets::Lookup;
 use super::{
     Config, Sources,
+    cache::Cache,
     file::{File, ServerEntry},
     problem::Findings,
+    secret::KeyDigest,
     settings::{Admin, Embedding},
 };
 
@@ -32,8 +35,16 @@ pub(crate) fn resolve<'t>(
         findings,
     );
     public_listening(&file.server, !file.clients.is_empty(), &admin_key, findings);
-    let models = models::resolve(file.models, &file.tasks, &file.providers, findings);
+    cache::without_effect(&file, findings);
+    let judge = cache::judge(&file.cache, &file.models, findings);
+    let known = models::known(&file.providers);
+    let models = models::resolve(file.models, &known, findings);
+    let tasks = models::tasks(file.tasks, &known, findings);
     let clients = clients::resolve(file.clients, &admin_key, sources.env, findings);
+    let others: Vec<KeyDigest> = clients.iter().flatten().map(|client| client.key).collect();
+    let secret = cache::secret(&file.cache, &admin_key, &others, sources.env, findings);
+    let data_dir = file.cache.settings.data_dir.as_deref();
+    let data_dir = data_dir.map(|path| beside(sources.path, path));
     let providers = providers::resolve(file.providers, sources.env, findings);
     Some(Config {
         server: file.server.settings,
@@ -41,11 +52,21 @@ pub(crate) fn resolve<'t>(
             key_env: file.admin.key_env.value.to_owned(),
             key: admin_key.into_secret(),
         },
-        embedding: beside_the_file(&file.embedding, sources.path),
-        cache: file.cache?,
+        embedding: Embedding {
+            model: beside(sources.path, &file.embedding.model),
+            runtime: beside(sources.path, &file.embedding.runtime),
+            ..file.embedding
+        },
+        cache: Cache {
+            judge_model: judge,
+            data_dir,
+            secret,
+            ..file.cache.settings
+        },
         clients: clients?,
         providers: providers?,
         models: models?,
+        tasks: tasks?,
     })
 }
 
@@ -74,11 +95,6 @@ fn public_listening(
 }
 
 /// Relative paths count from the directory of the file, not from where the program was started.
-fn beside_the_file(embedding: &Embedding, file: &Path) -> Embedding {
-    let directory = file.parent().unwrap_or(Path::new(""));
-    Embedding {
-        model: directory.join(&embedding.model),
-        runtime: directory.join(&embedding.runtime),
-        ..embedding.clone()
-    }
+fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(path)
 }

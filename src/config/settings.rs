@@ -1,4 +1,4 @@
-//! The settings of the process itself: `[server]`, `[admin]`, `[embedding]`, `[cache]`.
+//! The settings of the process itself: `[server]`, `[admin]`, `[embedding]`.
 //!
 //! Plain data as used by the rest of the program; reading and checking happen in `file` and
 //! `resolve`. Invariant: every number is within the range its documentation names.
@@ -6,7 +6,6 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{quantity::ByteSize, secret::Secret};
-use crate::units::Similarity;
 
 /// `[server]`: the listening side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,27 +46,4 @@ pub struct Embedding {
     pub queue: usize,
     /// How long a lookup waits for its embedding before it is a miss.
     pub deadline: Duration,
-}
-
-/// `[cache]`: what is kept, and when it is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cache {
-    /// Whether anything is cached at all.
-    pub enabled: bool,
-    /// Whether paraphrases are served, beside identical requests.
-    pub semantic: bool,
-    /// The least cosine of a paraphrase, 0.5 to 1.
-    pub threshold: Similarity,
-    /// How long an answer is served.
-    pub ttl: Duration,
-    /// The same for prompts whose answer ages fast; at most `ttl`, zero for not at all.
-    pub volatile_ttl: Duration,
-    /// Memory for all entries together.
-    pub max_bytes: ByteSize,
-    /// The largest entry that is kept; at most `max_bytes`.
-    pub max_entry_bytes: ByteSize,
-    /// Entries of one partition above which an index replaces the flat scan, 64 or more.
-    pub index_above: usize,
-    /// Whether callers are told the similarity of a hit (an oracle about other prompts).
-    pub show_similarity: bool,
 }

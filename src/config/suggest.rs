@@ -35,7 +35,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 
 /// What follows "unknown …": the probable name, or else the names there are.
 pub(crate) fn hint(word: &str, candidates: &[&str]) -> String {
-    const FEW: usize = 16;
+    const FEW: usize = 32;
     if let Some(near) = nearest(word, candidates.iter().copied()) {
         return format!(", did you mean `{near}`?");
     }

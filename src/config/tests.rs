@@ -1,6 +1,7 @@
 //! What a user of `providers.toml` sees: every kind of problem word by word, and what a good file
 //! resolves to.
 
+mod cache;
 mod problems;
 mod references;
 mod resolution;
@@ -11,6 +12,7 @@ mod shipped;
 use std::path::Path;
 
 use super::{Config, Notice, Problems, Sources};
+use crate::units::{Admission, Similarity};
 
 /// Parses `text` in an environment of these variables only.
 fn parse(text: &str, env: &[(&str, &str)]) -> Result<(Config, Vec<Notice>), Problems> {
@@ -45,6 +47,11 @@ fn problems(text: &str, env: &[(&str, &str)]) -> String {
         Ok(_) => "no problem".to_owned(),
         Err(problems) => problems.to_string(),
     }
+}
+
+/// What a written threshold is read as.
+fn threshold(cosine: f32) -> Admission {
+    Admission::Threshold(Similarity::new(cosine).unwrap())
 }
 
 /// The notices about `text`, one a line.

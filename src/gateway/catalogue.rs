@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use metrics::{Counter, Histogram};
 
 use crate::{
-    config::{self, Model, ModelPattern, ModelTable, TargetModel},
+    config::{self, CacheOverrides, Model, ModelPattern, ModelTable, TargetModel},
     error::Error,
     ident::{ModelId, ProviderName},
     provider::Provider,
@@ -26,6 +26,8 @@ pub struct Route {
     pub targets: Vec<Target>,
     /// What the model costs.
     pub price: Option<Price>,
+    /// What is configured for the cache of its answers.
+    pub cache: CacheOverrides,
 }
 
 /// A provider and what it calls the model.
@@ -161,7 +163,7 @@ impl Catalogue {
             .or_else(|| self.pinned(requested))
             .or_else(|| entry.and_then(|entry| self.configured(entry, &id)))
             .or_else(|| self.by_discovery(&id))
-            .or_else(|| self.demo.as_ref().map(|demo| single(demo, id, None)))
+            .or_else(|| self.demo.as_ref().map(|demo| single(demo, id)))
             .ok_or_else(|| self.unknown(requested))
     }
 
@@ -181,14 +183,19 @@ impl Catalogue {
             name,
             targets,
             price: entry.price,
+            cache: entry.cache,
         })
     }
 
     fn pinned(&self, requested: &str) -> Option<Route> {
         let (provider, model) = requested.split_once('/')?;
         let provider = self.providers.get(&ProviderName::new(provider).ok()?)?;
-        let price = self.table.resolve(model).and_then(|entry| entry.price);
-        Some(single(provider, ModelId::new(model).ok()?, price))
+        let entry = self.table.resolve(model);
+        Some(Route {
+            price: entry.and_then(|entry| entry.price),
+            cache: entry.map(|entry| entry.cache).unwrap_or_default(),
+            ..single(provider, ModelId::new(model).ok()?)
+        })
     }
 
     fn by_discovery(&self, requested: &ModelId) -> Option<Route> {
@@ -196,7 +203,7 @@ impl Catalogue {
         let (name, _) = discovered
             .iter()
             .find(|(_, model)| model.id == requested.as_str())?;
-        Some(single(self.providers.get(name)?, requested.clone(), None))
+        Some(single(self.providers.get(name)?, requested.clone()))
     }
 
     fn unknown(&self, requested: &str) -> Error {
@@ -286,7 +293,7 @@ impl Catalogue {
     }
 }
 
-fn single(member: &Arc<Member>, model: ModelId, price: Option<Price>) -> Route {
+fn single(member: &Arc<Member>, model: ModelId) -> Route {
     let target = Target {
         member: Arc::clone(member),
         model,
@@ -294,6 +301,7 @@ fn single(member: &Arc<Member>, model: ModelId, price: Option<Price>) -> Route {
     Route {
         name: member.provider.name().clone(),
         targets: vec![target],
-        price,
+        price: None,
+        cache: CacheOverrides::default(),
     }
 }

@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::StreamExt;
+
 use super::catalogue::Route;
 use crate::{
     clock::Clock,
     error::{UpstreamError, UpstreamErrorKind},
     ident::{ModelId, ProviderName},
-    provider::{ChatCall, ChatReply},
+    provider::{ChatCall, ChatReply, Events},
     telemetry::names,
     units::{Price, Usd},
-    wire::{answer::Answer, chat::ChatRequest},
+    wire::{answer::Answer, assemble::assemble, chat::ChatRequest},
 };
 
 /// Who gave an answer, and how it was come by.
@@ -88,4 +90,26 @@ pub(super) async fn dispatch(
         provider: route.name.clone(),
         kind: UpstreamErrorKind::Connect("no target is configured".to_owned()),
     }))
+}
+
+/// The whole answer of a reply that no client reads; `None` if it breaks or is longer than `most` bytes.
+pub(super) async fn collect(reply: ChatReply, most: usize) -> Option<Answer> {
+    match reply {
+        ChatReply::Whole(whole) => Some(whole.answer),
+        ChatReply::Stream(Events {
+            first, mut rest, ..
+        }) => {
+            let mut bytes = first.bytes.to_vec();
+            let mut ended = first.last;
+            while !ended {
+                let piece = rest.next().await?.ok()?;
+                if bytes.len() + piece.bytes.len() > most {
+                    return None;
+                }
+                bytes.extend_from_slice(&piece.bytes);
+                ended = piece.last;
+            }
+            assemble(&bytes).ok()
+        }
+    }
 }

@@ -1,54 +1,60 @@
 //! Getting a fresh answer: by a call of one's own, or by sharing that of an identical request.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use futures_util::stream::BoxStream;
-use http::HeaderMap;
+use futures_util::{StreamExt, stream::BoxStream};
 
+mod landed;
+mod usage;
+
+pub(super) use self::landed::Landed;
+use self::landed::{Streamed, Told};
 use super::{
     Gateway, Order,
     dispatch::{Source, dispatch},
     lookup::Found,
     record::Ticket,
-    replay,
     reply::{self, Facts, Refusal, Reply, ReplyBody, Tier},
 };
 use crate::{
     cache::{
-        entry::Entry,
         flight::{Flight, Role},
-        shared::Shared,
+        shared::{Ended, Shared},
     },
-    error::UpstreamError,
-    provider::{ChatReply, Events, Piece, Whole},
+    clock::Moment,
+    config::CacheMode,
+    error::{UpstreamError, UpstreamErrorKind},
+    provider::{ChatReply, Events, Piece},
     telemetry::ledger::Way,
-    wire::chat::Delivery,
+    units::Usd,
+    wire::{answer::Usage, chat::Delivery},
 };
 
-/// What a flight ends in; clones share it.
-#[derive(Debug, Clone)]
-pub(super) enum Landed {
-    Kept(Arc<Entry>),
-    Whole(Arc<(Whole, Source)>),
-    Stream(Arc<Shared>, Arc<(HeaderMap, Source)>),
-}
+/// A call that others may share.
+type Call = Flight<Result<Landed, UpstreamError>>;
 
 impl Gateway {
     /// Asks a provider, or shares the answer of an identical request that already does.
     pub(super) async fn fly(
         &self,
         order: Order,
-        flight: Arc<Flight<Result<Landed, UpstreamError>>>,
+        flight: Arc<Call>,
         max_age: Option<Duration>,
     ) -> Result<Reply, Refusal> {
         let fingerprint = order
             .ticket
             .as_ref()
             .map(|ticket| ticket.identity.fingerprint);
+        let joined = self.clock.now();
         let (landed, role) = flight
             .result(async || {
                 // The answer may have come between this request's lookup and its flight.
-                let kept = fingerprint.and_then(|fingerprint| self.young(&fingerprint, max_age));
+                let kept = fingerprint
+                    .filter(|_| self.settings.mode == CacheMode::Serve)
+                    .and_then(|fingerprint| self.young(&fingerprint, max_age));
                 if let Some(entry) = kept {
                     return Ok(Landed::Kept(entry));
                 }
@@ -61,51 +67,49 @@ impl Gateway {
                     entry,
                     tier: Tier::Exact,
                     stale: None,
+                    near: None,
                 };
                 Ok(self.deliver(&found, &order.request, order.recipient).await)
             }
-            Ok(Landed::Whole(whole)) => Ok(self.whole(&order, &whole.0, &whole.1, role)),
-            Ok(Landed::Stream(shared, about)) => {
-                // Held by every reader, so that others can join while it lasts.
-                let events = shared.read();
-                let events = futures_util::StreamExt::map(events, move |item| {
-                    let _joinable = &flight;
-                    item
-                });
-                let (headers, source) = &*about;
-                let facts = self.facts(&order, source, role);
-                Ok(Reply {
-                    body: ReplyBody::Events(Box::pin(events)),
-                    headers: headers.clone(),
-                    facts,
-                })
+            Ok(Landed::Whole(told)) => {
+                let waited = self.waited(&told.source, role, joined);
+                Ok(self.whole(&order, &told, role, waited).await)
+            }
+            Ok(Landed::Stream(streamed)) => {
+                if role == Role::Follower && !streamed.shared.has_beginning() {
+                    flight.close();
+                    return self.ask_again(order, streamed.too_large()).await;
+                }
+                match order.request.delivery() {
+                    Delivery::Json => {
+                        self.assembled(order, &flight, &streamed, role, joined)
+                            .await
+                    }
+                    Delivery::Stream { usage } => {
+                        let waited = self.waited(&streamed.source, role, joined);
+                        Ok(self.events(&order, flight, &streamed, usage, role, waited))
+                    }
+                }
             }
             Err(error) => {
                 flight.close();
-                if role == Role::Follower
-                    && error.is_retryable()
-                    && let Ok(_permit) = self.second_tries.try_acquire()
-                {
-                    return self.fetch(order).await;
+                if role == Role::Follower && error.is_retryable() {
+                    return self.ask_again(order, error).await;
                 }
                 Err(self.refuse(error, order.facts))
             }
         }
     }
 
-    /// Asks a provider on behalf of everybody who joins `flight`.
-    async fn land(
-        &self,
-        order: &Order,
-        flight: &Arc<Flight<Result<Landed, UpstreamError>>>,
-    ) -> Result<Landed, UpstreamError> {
+    /// Asks a provider on behalf of everybody who joins `flight`, in the form that `order` wants.
+    async fn land(&self, order: &Order, flight: &Arc<Call>) -> Result<Landed, UpstreamError> {
         let (reply, source) = dispatch(&order.route, &order.request, &self.clock).await?;
         let ticket = order.ticket_for(&source);
         Ok(match reply {
             ChatReply::Whole(whole) => {
                 self.recorder.whole(ticket, &whole, &source);
                 flight.close();
-                Landed::Whole(Arc::new((whole, source)))
+                Landed::Whole(Arc::new(Told::new(whole, source)))
             }
             ChatReply::Stream(Events {
                 headers,
@@ -113,14 +117,30 @@ impl Gateway {
                 rest,
             }) => {
                 let joinable = Arc::downgrade(flight);
-                let shared = self.share(first, rest, ticket, source.clone(), move || {
+                let used = Arc::new(OnceLock::new());
+                let known = Arc::clone(&used);
+                let ended = move |usage| {
+                    if let Some(usage) = usage {
+                        known.get_or_init(|| usage);
+                    }
                     if let Some(flight) = joinable.upgrade() {
                         flight.close();
                     }
-                });
-                Landed::Stream(shared, Arc::new((headers, source)))
+                };
+                let shared = self.share(first, rest, ticket, source.clone(), ended);
+                let has_usage = order.request.delivery() == Delivery::Stream { usage: true };
+                let streamed = Streamed::new(shared, headers, source, has_usage, used);
+                Landed::Stream(Arc::new(streamed))
             }
         })
+    }
+
+    /// Asks for `order` alone after a call that it shared came to nothing, if not too many do.
+    async fn ask_again(&self, order: Order, error: UpstreamError) -> Result<Reply, Refusal> {
+        match self.second_tries.try_acquire() {
+            Ok(_permit) => self.fetch(order).await,
+            Err(_) => Err(self.refuse(error, order.facts)),
+        }
     }
 
     /// Asks a provider for this request alone.
@@ -133,16 +153,20 @@ impl Gateway {
         match reply {
             ChatReply::Whole(whole) => {
                 self.recorder.whole(ticket, &whole, &source);
-                Ok(self.whole(&order, &whole, &source, Role::Leader))
+                let waited = source.waited;
+                let told = Told::new(whole, source);
+                Ok(self.whole(&order, &told, Role::Leader, waited).await)
             }
             ChatReply::Stream(Events {
                 headers,
                 first,
                 rest,
             }) => {
-                let facts = self.facts(&order, &source, Role::Leader);
+                let facts = self.facts(&order, &source, Role::Leader, source.waited);
                 let events = if ticket.is_some() {
-                    self.share(first, rest, ticket, source, || {}).read()
+                    let shared = self.share(first, rest, ticket, source, |_| {});
+                    let events = shared.read().map(|item| item.map(|piece| piece.bytes));
+                    events.boxed()
                 } else {
                     reply::unshared(first, rest)
                 };
@@ -155,48 +179,130 @@ impl Gateway {
         }
     }
 
-    /// A stream that is recorded when it ends; then, `after` is called.
+    /// A stream that is recorded when it ends; then, `after` is called with its tokens, if the provider
+    /// counted them.
     fn share(
         &self,
         first: Piece,
         rest: BoxStream<'static, Result<Piece, UpstreamError>>,
         ticket: Option<Ticket>,
         source: Source,
-        after: impl FnOnce() + Send + 'static,
+        after: impl FnOnce(Option<Usage>) + Send + 'static,
     ) -> Arc<Shared> {
         let recorder = self.recorder.clone();
         let name = source.provider.clone();
         Shared::new(name, first, rest, self.settings.max_shared, move |ended| {
+            let used = match &ended {
+                Ended::Whole(Some(stream)) => usage::last_count(stream),
+                Ended::Whole(None) | Ended::Broken(_) => None,
+            };
             recorder.stream(ticket, ended, &source);
-            after();
+            after(used);
         })
     }
 
-    fn whole(&self, order: &Order, whole: &Whole, source: &Source, role: Role) -> Reply {
-        let mut facts = self.facts(order, source, role);
-        let cost = source.cost_of(&whole.answer);
-        if role == Role::Follower {
-            self.ledger.save(whole.answer.usage(), cost);
-            facts.saved = cost;
-        } else {
-            facts.cost = cost;
-        }
+    /// A whole answer, as `order` wants it.
+    async fn whole(&self, order: &Order, told: &Told, role: Role, waited: Duration) -> Reply {
+        let mut facts = self.facts(order, &told.source, role, waited);
+        self.settle(&mut facts, &told.source, told.whole.answer.usage(), role);
         let body = match order.request.delivery() {
-            Delivery::Json => ReplyBody::Json(whole.body.clone()),
-            // Asked for a stream, the provider answered as a whole.
+            Delivery::Json => ReplyBody::Json(told.whole.body.clone()),
             Delivery::Stream { usage } => {
-                let created = self.clock.unix_seconds();
-                ReplyBody::EventsWhole(replay::split(&whole.answer, created, usage))
+                let now = self.clock.unix_seconds();
+                ReplyBody::EventsWhole(told.events(usage, &order.request, now).await)
             }
         };
         Reply {
             body,
-            headers: whole.headers.clone(),
+            headers: told.whole.headers.clone(),
             facts,
         }
     }
 
-    fn facts(&self, order: &Order, source: &Source, role: Role) -> Facts {
+    /// A shared stream, as `order` wants it.
+    fn events(
+        &self,
+        order: &Order,
+        flight: Arc<Call>,
+        streamed: &Arc<Streamed>,
+        wants_usage: bool,
+        role: Role,
+        waited: Duration,
+    ) -> Reply {
+        let facts = self.facts(order, &streamed.source, role, waited);
+        let now = self.clock.unix_seconds();
+        let events = streamed.events(wants_usage, &order.request, now);
+        let saves = (role == Role::Follower).then(|| Arc::clone(&self.ledger));
+        let source = streamed.source.clone();
+        let used = Arc::clone(&streamed.used);
+        let events = events.map(move |item| {
+            // Held by every reader, so that others can join while it lasts.
+            let _joinable = &flight;
+            let piece = item?;
+            if let Some(ledger) = saves.as_ref().filter(|_| piece.last) {
+                let used = used.get().copied();
+                ledger.save(used, cost(&source, used));
+            }
+            Ok(piece.bytes)
+        });
+        Reply {
+            body: ReplyBody::Events(events.boxed()),
+            headers: streamed.headers.clone(),
+            facts,
+        }
+    }
+
+    /// A shared stream as one JSON object.
+    async fn assembled(
+        &self,
+        order: Order,
+        flight: &Call,
+        streamed: &Streamed,
+        role: Role,
+        joined: Moment,
+    ) -> Result<Reply, Refusal> {
+        let now = self.clock.unix_seconds();
+        match streamed.assembled(&order.request, now).await {
+            Ok(assembled) => {
+                let waited = self.clock.now().since(joined);
+                let mut facts = self.facts(&order, &streamed.source, role, waited);
+                self.settle(&mut facts, &streamed.source, assembled.used, role);
+                Ok(Reply {
+                    body: ReplyBody::Json(assembled.json.clone()),
+                    headers: streamed.headers.clone(),
+                    facts,
+                })
+            }
+            // Others may have read it, but nobody can make an answer of it.
+            Err(error) if matches!(error.kind, UpstreamErrorKind::Decode(_)) => {
+                flight.close();
+                self.ask_again(order, error).await
+            }
+            Err(error) => Err(self.refuse(error, order.facts)),
+        }
+    }
+
+    /// How long providers were waited for, by this request.
+    fn waited(&self, source: &Source, role: Role, joined: Moment) -> Duration {
+        match role {
+            Role::Leader => source.waited,
+            Role::Follower => self.clock.now().since(joined),
+        }
+    }
+
+    /// Notes what an answer cost, or saved.
+    fn settle(&self, facts: &mut Facts, source: &Source, used: Option<Usage>, role: Role) {
+        let cost = cost(source, used);
+        match role {
+            Role::Leader => facts.cost = cost,
+            Role::Follower => {
+                self.ledger.save(used, cost);
+                facts.saved = cost;
+            }
+        }
+    }
+
+    fn facts(&self, order: &Order, source: &Source, role: Role, waited: Duration) -> Facts {
         let way = match role {
             Role::Leader => order.facts.way,
             Role::Follower => Way::Coalesced,
@@ -207,7 +313,7 @@ impl Gateway {
             provider: Some(source.provider.clone()),
             model: Some(source.model.clone()),
             attempts: source.attempts,
-            upstream: source.waited,
+            upstream: waited,
             stored: order.ticket.is_some() && source.is_first_choice && role == Role::Leader,
             ..order.facts.clone()
         }
@@ -220,4 +326,9 @@ impl Gateway {
             facts: Some(facts),
         }
     }
+}
+
+fn cost(source: &Source, used: Option<Usage>) -> Option<Usd> {
+    let used = used?;
+    Some(source.price?.of(used.input, used.output))
 }

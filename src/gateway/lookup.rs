@@ -3,27 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Gateway, replay,
+    Gateway,
+    learn::Near,
+    replay,
     reply::{Facts, Reply, Tier},
 };
 use crate::{
     cache::{
         entry::{Entry, Freshness},
-        store::{Alias, Paraphrase, RawKey, Receipt},
+        pointer::{Alias, Paraphrase, RawKey, Receipt},
     },
     clock::Moment,
     embed::Embedding,
     policy::{
-        admit::{Verdict, admit},
+        admit::{Kind, Pair, Score, Verdict, admit, shortlist},
         cacheable::Plan,
         identity::{Fingerprint, Identity, Scope},
+        learn::{Admitted, Class, Source},
         wording::Wording,
     },
     telemetry::ledger::Way,
-    wire::{
-        chat::{ChatRequest, Delivery},
-        controls::Controls,
-    },
+    units::Admission,
+    wire::chat::{ChatRequest, Delivery},
 };
 
 /// Neighbours that are looked at: the nearest may be vetoed.
@@ -42,6 +43,16 @@ pub(super) struct Found {
     pub(super) tier: Tier,
     /// Since when it is no longer fresh.
     pub(super) stale: Option<Duration>,
+    /// Why it was admitted, if it was found by meaning.
+    pub(super) near: Option<Near>,
+}
+
+/// What a request demands of an entry.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    pub(super) max_age: Option<Duration>,
+    pub(super) admission: Admission,
+    pub(super) class: Class,
 }
 
 /// Nothing that may answer at once.
@@ -51,6 +62,8 @@ pub(super) struct Missed {
     pub(super) embedding: Option<Embedding>,
     /// What may answer if nobody else can.
     pub(super) stale: Option<Found>,
+    /// The nearest neighbour, whose answer tells something beside the fresh one.
+    pub(super) near: Option<(Near, Source)>,
 }
 
 impl Missed {
@@ -93,6 +106,7 @@ impl Gateway {
             entry,
             tier,
             stale: None,
+            near: None,
         };
         let recipient = Recipient {
             own,
@@ -102,12 +116,7 @@ impl Gateway {
         Some(self.serve(&found, recipient))
     }
 
-    pub(super) async fn look_up(
-        &self,
-        identity: &Identity,
-        plan: &Plan,
-        controls: &Controls,
-    ) -> Lookup {
+    pub(super) async fn look_up(&self, identity: &Identity, plan: &Plan, terms: Terms) -> Lookup {
         let mut missed = Missed::default();
         let by_surface = || {
             let fingerprint = self.store.by_surface(&identity.surface?)?;
@@ -118,7 +127,7 @@ impl Gateway {
             .into_iter()
             .chain(by_surface().map(|f| (f, Tier::Surface)))
         {
-            let Some((entry, freshness)) = self.find(&fingerprint, controls.max_age) else {
+            let Some((entry, freshness)) = self.find(&fingerprint, terms.max_age) else {
                 continue;
             };
             let stale = match freshness {
@@ -126,7 +135,12 @@ impl Gateway {
                 Freshness::Stale(since) => Some(since),
                 Freshness::Dead => continue,
             };
-            let found = Found { entry, tier, stale };
+            let found = Found {
+                entry,
+                tier,
+                stale,
+                near: None,
+            };
             match stale {
                 None => return Lookup::Hit(found),
                 Some(since) if since < plan.stale.while_revalidate => return Lookup::Hit(found),
@@ -136,21 +150,18 @@ impl Gateway {
                 Some(_) => {}
             }
         }
-        self.by_meaning(identity, plan, controls, missed).await
+        self.by_meaning(identity, plan, terms, missed).await
     }
 
     async fn by_meaning(
         &self,
         identity: &Identity,
         plan: &Plan,
-        controls: &Controls,
+        terms: Terms,
         mut missed: Missed,
     ) -> Lookup {
-        let mut miss = |reason| {
-            missed.reason = reason;
-        };
         if let Err(ineligible) = plan.semantic {
-            miss(Some(ineligible.as_str()));
+            missed.reason = Some(ineligible.as_str());
             return Lookup::Miss(missed);
         }
         let (Some(encoder), Some(question)) = (&self.encoder, &identity.question) else {
@@ -162,33 +173,79 @@ impl Gateway {
         let embedding = match encoder.embed(question).await {
             Ok(embedding) => embedding,
             Err(error) => {
-                miss(Some(error.reason()));
+                missed.reason = Some(error.reason());
                 return Lookup::Miss(missed);
             }
         };
         let neighbours = self
             .store
             .neighbours(identity.partition, &embedding, CANDIDATES);
-        let threshold = controls.threshold.unwrap_or(self.settings.threshold);
+        missed.embedding = Some(embedding);
+
+        let kind = Kind::of(question, terms.class.has_matter);
+        let rule = self.learner.rule(terms.admission, kind);
+        let point = self.learner.point(&terms.class, &rule);
         let candidates = neighbours
             .iter()
             .map(|near| (near.similarity, &*near.wording));
-        missed.reason = match admit(&Wording::of(question), threshold, candidates) {
-            Verdict::Miss(reason) => Some(reason.as_str()),
-            Verdict::Hit(place) => {
-                let near = neighbours.get(place);
-                let entry = near.and_then(|near| self.find(&near.fingerprint, controls.max_age));
-                if let (Some(near), Some((entry, Freshness::Fresh))) = (near, entry) {
-                    return Lookup::Hit(Found {
-                        entry,
-                        tier: Tier::Semantic(near.similarity),
-                        stale: None,
-                    });
-                }
-                Some("expired")
-            }
+        let floor = point.min(Score::RETRIEVAL);
+        let mut list = shortlist(&Wording::of(question), floor, candidates);
+        let had_survivors = !list.survivors.is_empty();
+        let mut entries = Vec::with_capacity(list.survivors.len());
+        list.survivors.retain(|survivor| {
+            let near = neighbours.get(survivor.place);
+            let entry = near.and_then(|near| self.young(&near.fingerprint, terms.max_age));
+            let is_there = entry.is_some();
+            entries.extend(entry.map(|entry| (survivor.place, survivor.similarity, entry)));
+            is_there
+        });
+        let pairs: Vec<Pair<'_>> = (entries.iter())
+            .map(|(_, similarity, entry)| Pair {
+                neighbour: (entry.question.as_ref()).map_or("", |question| &question.text),
+                similarity: *similarity,
+            })
+            .collect();
+        let scores = self.verifier.scores(question, &pairs);
+        let (scored, reason) = match admit(&list, &scores, point) {
+            Verdict::Hit(scored) => (Some(scored), None),
+            Verdict::Miss { reason, nearest } => (nearest, Some(reason.as_str())),
         };
-        missed.embedding = Some(embedding);
+        let found = scored.and_then(|scored| {
+            let entry = entries
+                .into_iter()
+                .find(|(place, ..)| *place == scored.place);
+            Some((scored.score, entry?))
+        });
+        let Some((score, (_, similarity, entry))) = found else {
+            missed.reason = if had_survivors {
+                Some("expired")
+            } else {
+                reason
+            };
+            return Lookup::Miss(missed);
+        };
+        let near = Near {
+            entry,
+            admitted: Admitted {
+                class: terms.class,
+                rule,
+                score,
+            },
+        };
+        missed.reason = reason;
+        if reason.is_some() {
+            missed.near = Some((near, Source::Miss));
+        } else if !self.learner.allows(near.entry.fingerprint, score, point) {
+            missed.reason = Some("brake");
+            missed.near = Some((near, Source::Shadow));
+        } else {
+            return Lookup::Hit(Found {
+                entry: Arc::clone(&near.entry),
+                tier: Tier::Semantic(similarity),
+                stale: None,
+                near: Some(near),
+            });
+        }
         Lookup::Miss(missed)
     }
 
@@ -268,7 +325,9 @@ impl Gateway {
     }
 
     pub(super) fn serve(&self, found: &Found, recipient: Recipient) -> Reply {
-        let Found { entry, tier, stale } = found;
+        let Found {
+            entry, tier, stale, ..
+        } = found;
         let way = if stale.is_some() {
             Way::Stale
         } else {
@@ -282,7 +341,7 @@ impl Gateway {
         let receipt = Receipt {
             owner: recipient.own,
             entry: entry.fingerprint,
-            similarity: tier.similarity(),
+            admitted: found.near.as_ref().map(|near| near.admitted.clone()),
         };
         self.store.issue(&id, receipt);
         let now = self.clock.unix();

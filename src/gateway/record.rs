@@ -10,18 +10,24 @@ use std::{
 
 use tokio_util::task::TaskTracker;
 
-use super::{dispatch::Source, replay};
+use super::{
+    dispatch::Source,
+    learn::{Learner, Near},
+    replay,
+};
 use crate::{
     cache::{
         entry::{Entry, PROMPT, Question, Use},
+        pointer::{Alias, RawKey, Receipt},
         shared::Ended,
-        store::{Alias, RawKey, Receipt, Store},
+        store::Store,
     },
     clock::Clock,
     embed::{Embed, Embedding},
     ident::{Namespace, Tag},
     policy::{
         identity::{Identity, Scope},
+        learn,
         storable::{Keep, storable},
         wording::Wording,
     },
@@ -56,6 +62,8 @@ pub(super) struct Ticket {
     /// The question's vector, if the lookup made it.
     pub(super) embedding: Option<Embedding>,
     pub(super) ttl: Duration,
+    /// The question's nearest neighbour, and where a label about it comes from.
+    pub(super) near: Option<(Near, learn::Source)>,
     /// How much had been purged when it was asked: what is purged meanwhile is not kept again.
     pub(super) purges: u64,
     /// The bytes of the request, if the same bytes always mean the same.
@@ -70,6 +78,7 @@ pub struct Recorder {
     store: Arc<Store>,
     encoder: Option<Arc<dyn Embed>>,
     ledger: Arc<Ledger>,
+    learner: Learner,
     largest: usize,
     tasks: TaskTracker,
     clock: Clock,
@@ -83,6 +92,7 @@ impl Recorder {
         store: Arc<Store>,
         encoder: Option<Arc<dyn Embed>>,
         ledger: Arc<Ledger>,
+        learner: Learner,
         largest: usize,
         tasks: TaskTracker,
         clock: Clock,
@@ -91,6 +101,7 @@ impl Recorder {
             store,
             encoder,
             ledger,
+            learner,
             largest,
             tasks,
             clock,
@@ -110,7 +121,10 @@ impl Recorder {
         source: &Source,
     ) {
         self.ledger.bill(answer.usage(), source.cost_of(answer));
-        if let Some(ticket) = ticket {
+        if let Some(mut ticket) = ticket {
+            if let Some((near, label)) = ticket.near.take() {
+                self.learner.compare(near, label, answer);
+            }
             self.keep(ticket, answer, id(), source);
         }
     }
@@ -182,7 +196,7 @@ impl Recorder {
             let receipt = Receipt {
                 owner: ticket.own,
                 entry: fingerprint,
-                similarity: None,
+                admitted: None,
             };
             self.store.issue(&id, receipt);
         }

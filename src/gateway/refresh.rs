@@ -1,10 +1,16 @@
-//! Asking again for what has become stale, while nobody waits.
+//! Asking while nobody waits: for what has become stale, and to check what was served.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use super::{Gateway, Order, reply::ReplyBody};
+use super::{
+    Gateway, Order,
+    dispatch::{collect, dispatch},
+    learn::Near,
+    reply::ReplyBody,
+};
+use crate::policy::learn::Source;
 
 impl Gateway {
     /// Asks for a fresh answer in the background, unless enough of that is going on. Whoever asks the
@@ -23,8 +29,7 @@ impl Gateway {
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
             let _permit = permit;
-            let delivery = order.request.delivery();
-            let flight = gateway.flights.join(fingerprint, delivery);
+            let flight = gateway.flights.join(fingerprint);
             // What fails here was answered already; the next one who asks finds out.
             if let Ok(reply) = gateway.fly(order, flight, None).await
                 && let ReplyBody::Events(mut events) = reply.body
@@ -32,6 +37,25 @@ impl Gateway {
                 // A stream is kept when it has been read to its end.
                 while events.next().await.is_some() {}
             }
+        });
+    }
+
+    /// Asks a provider what was answered from the cache, and compares the two.
+    pub(super) fn check(self: &Arc<Self>, near: Near, order: Order) {
+        let Ok(permit) = Arc::clone(&self.background).try_acquire_owned() else {
+            return;
+        };
+        let gateway = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let _permit = permit;
+            let asked = dispatch(&order.route, &order.request, &gateway.clock).await;
+            let Ok((reply, source)) = asked else { return };
+            let Some(answer) = collect(reply, gateway.settings.max_shared).await else {
+                return;
+            };
+            gateway.ledger.count(order.facts.way);
+            gateway.ledger.bill(answer.usage(), source.cost_of(&answer));
+            gateway.learner.compare(near, Source::Shadow, &answer);
         });
     }
 }

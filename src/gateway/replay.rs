@@ -1,6 +1,6 @@
 //! A kept answer, delivered again: with an id and a time of its own, as JSON or as a stream.
 
-use bytes::Bytes;
+use serde_json::Value;
 
 use super::reply::ReplyBody;
 use crate::{
@@ -49,9 +49,16 @@ pub(super) fn lacks_usage(entry: &Entry, delivery: Delivery) -> bool {
     delivery != (Delivery::Stream { usage: false }) && entry.tokens().is_none()
 }
 
-/// The stream of an answer that is no entry.
-pub(super) fn split(answer: &Answer, created: u64, usage: bool) -> Bytes {
-    chunk::split(answer, &fresh_id(), created, usage).into()
+/// The id and the time of a provider's own delivery, as the first of `objects` that has an id names
+/// them; else an id of ours, and `now`.
+pub(super) fn head<'a>(objects: impl IntoIterator<Item = &'a [u8]>, now: u64) -> (String, u64) {
+    let head = objects.into_iter().find_map(|object| {
+        let object: Value = serde_json::from_slice(object).ok()?;
+        let id = object.get("id")?.as_str().filter(|id| !id.is_empty())?;
+        let created = object.get("created").and_then(Value::as_u64);
+        Some((id.to_owned(), created.unwrap_or(now)))
+    });
+    head.unwrap_or_else(|| (fresh_id(), now))
 }
 
 /// Counts the tokens of an entry whose provider did not. Takes milliseconds, and the first time some

@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 pub(super) mod entries;
 
 use super::{Api, auth};
-use crate::config::KeyDigest;
+use crate::{config::KeyDigest, gateway::learn::Known};
 
 const PAGE: &str = include_str!("admin/page.html");
 const SCRIPT: &str = include_str!("admin/script.js");
@@ -54,11 +54,14 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, headers: HeaderMap) -> Re
         "cache": {
             "entries": size.entries,
             "bytes": size.bytes,
+            "max_bytes": size.bound,
+            "generation": api.store.generation(),
             "partitions": size.semantic.partitions,
             "questions": size.semantic.vectors,
             "graphs": size.semantic.graphs,
             "semantic": api.semantic,
         },
+        "learning": {"classes": api.gateway.learned().iter().map(learned).collect::<Vec<_>>()},
         "providers": {
             "active": api.catalogue.active().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
             "inactive": inactive,
@@ -70,6 +73,23 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, headers: HeaderMap) -> Re
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What is known of a class of questions: how many of its semantic hits are wrong at most, with a
+/// confidence of 90 %, and from how many comparisons that is known.
+fn learned(known: &Known) -> Value {
+    let Known { class, point } = known;
+    let (low, high) = point.interval;
+    json!({
+        "model": &*class.model,
+        "has_matter": class.has_matter,
+        "point": point.at.get(),
+        "why": point.why.as_str(),
+        "false_hits_at_most": point.bound.get(),
+        "interval": [low.get(), high.get()],
+        "sample": point.sample,
+        "checked": {"hits": point.checked.size, "wrong": point.checked.wrong},
+    })
 }
 
 /// The metrics, as Prometheus reads them.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use axum::http::{HeaderMap, header};
 
 use crate::{
-    config::{AllowedModels, Client, KeyDigest},
+    config::{AllowedModels, CacheOverrides, Client, KeyDigest},
     error::Error,
     gateway::Caller,
     policy::identity::{Scope, ScopeKind},
@@ -36,6 +36,7 @@ impl Auth {
                     scope,
                     own,
                     namespace: client.namespace.clone(),
+                    cache: client.cache,
                     allowed: client.allowed_models.clone(),
                 },
             )
@@ -61,6 +62,7 @@ impl Auth {
                 scope,
                 own: scope,
                 namespace: None,
+                cache: CacheOverrides::default(),
                 allowed: AllowedModels::All,
             });
         }

@@ -9,7 +9,13 @@ use serde_json::Value;
 
 use crate::wire::{chat::ChatRequest, controls::Controls};
 
-use super::question::{self, Asked, Unreadable};
+use self::volatile::is_volatile;
+use super::{
+    language::{MOST_FRAGMENTED, fragmentation},
+    question::{self, Asked, Unreadable},
+};
+
+mod volatile;
 
 /// What the configuration says about the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +51,7 @@ impl Stale {
     }
 }
 
-/// What the configuration says about one client, task or model, where it differs.
+/// What is configured for the client, task or model of a request, where it differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exception {
     /// Whether the cache is used.
@@ -112,6 +118,8 @@ pub enum Ineligible {
     NotLatin,
     /// Characters that can't be seen.
     HiddenCharacters,
+    /// The encoder has to cut most of its words into pieces, of which it knows little.
+    Fragmented,
     /// The answer depends on the moment of asking.
     Volatile,
 }
@@ -129,6 +137,7 @@ impl Ineligible {
             Self::TooLong => "too_long",
             Self::NotLatin => "not_latin",
             Self::HiddenCharacters => "hidden_characters",
+            Self::Fragmented => "fragmented",
             Self::Volatile => "volatile",
         }
     }
@@ -179,7 +188,11 @@ pub fn plan(
             Some(_) if volatile => Err(Ineligible::Volatile),
             Some(asked) => eligible(request, asked),
         },
-        stale: rules.stale,
+        stale: Stale {
+            while_revalidate: (rules.stale.while_revalidate)
+                .max(controls.max_stale.unwrap_or_default()),
+            if_error: (rules.stale.if_error).max(controls.stale_if_error.unwrap_or_default()),
+        },
     })
 }
 
@@ -198,7 +211,11 @@ fn eligible(request: &ChatRequest, asked: &Asked<'_>) -> Result<(), Ineligible> 
     question::readable(&parts.question).map_err(|unreadable| match unreadable {
         Unreadable::NotLatin => Ineligible::NotLatin,
         Unreadable::HiddenCharacters => Ineligible::HiddenCharacters,
-    })
+    })?;
+    if fragmentation(&parts.question) > MOST_FRAGMENTED {
+        return Err(Ineligible::Fragmented);
+    }
+    Ok(())
 }
 
 /// Whether some tool call has no result among the messages.
@@ -215,74 +232,6 @@ fn has_open_call(messages: &[Value]) -> bool {
             let id = call.get("id").and_then(Value::as_str);
             !id.is_some_and(|id| results.contains(&id))
         })
-}
-
-/// Whether the answer depends on the moment of asking.
-fn is_volatile(text: &str, patterns: &[String]) -> bool {
-    const WORDS: [&str; 24] = [
-        "today",
-        "today's",
-        "tonight",
-        "tomorrow",
-        "yesterday",
-        "now",
-        "currently",
-        "current",
-        "latest",
-        "newest",
-        "recent",
-        "recently",
-        "nowadays",
-        "weather",
-        "forecast",
-        "temperature",
-        "price",
-        "prices",
-        "stock",
-        "stocks",
-        "news",
-        "headlines",
-        "random",
-        "uuid",
-    ];
-    const PAIRS: [(&str, &str); 12] = [
-        ("this", "week"),
-        ("this", "month"),
-        ("this", "year"),
-        ("this", "morning"),
-        ("last", "week"),
-        ("last", "month"),
-        ("last", "year"),
-        ("next", "week"),
-        ("what", "time"),
-        ("what", "day"),
-        ("what", "date"),
-        ("exchange", "rate"),
-    ];
-    let lower = text.to_lowercase();
-    let mut before = "";
-    for word in lower.split(|c: char| !c.is_alphanumeric() && c != '\'') {
-        if word.is_empty() {
-            continue;
-        }
-        if WORDS.contains(&word) || PAIRS.contains(&(before, word)) {
-            return true;
-        }
-        before = word;
-    }
-    patterns.iter().any(|pattern| names(&lower, pattern))
-}
-
-/// Whether `pattern` stands in `text` as whole words.
-fn names(text: &str, pattern: &str) -> bool {
-    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    text.match_indices(pattern).any(|(at, found)| {
-        let before = text.get(..at).and_then(|before| before.chars().next_back());
-        let after = text
-            .get(at + found.len()..)
-            .and_then(|after| after.chars().next());
-        !is_word(before) && !is_word(after)
-    })
 }
 
 #[cfg(test)]
@@ -363,6 +312,12 @@ mod tests {
         assert_eq!(
             semantic(asking(&"word ".repeat(200))),
             Err(Ineligible::TooLong)
+        );
+        assert_eq!(
+            semantic(asking(
+                "decode dGhpcyBpcyBhIHRlc3Q= qxzvkjw zxqpwvbn kqxjzw"
+            )),
+            Err(Ineligible::Fragmented)
         );
         let call = json!({"role": "assistant", "tool_calls": [{"id": "c", "type": "function"}]});
         let result = json!({"role": "tool", "tool_call_id": "c", "content": "1"});

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::judge::is_apology;
 use crate::wire::answer::{Answer, Choice};
 
 /// Where an answer may be kept.
@@ -26,6 +27,8 @@ pub enum NotKept {
     Filtered,
     /// Nothing was said.
     Empty,
+    /// The text of an error, under a status of success.
+    Apology,
     /// It did not say how it ended, or in an unknown way.
     Unfinished,
 }
@@ -38,6 +41,7 @@ impl NotKept {
             Self::Truncated => "truncated",
             Self::Filtered => "filtered",
             Self::Empty => "empty",
+            Self::Apology => "apology",
             Self::Unfinished => "unfinished",
         }
     }
@@ -82,6 +86,7 @@ fn choice_keeps(choice: &Choice) -> Result<Keep, NotKept> {
     match choice.finish_reason.as_deref() {
         Some("stop") if has_calls || has_function => Ok(Keep::ExactOnly),
         Some("stop") if text("content").is_empty() => Err(NotKept::Empty),
+        Some("stop") if is_apology(text("content")) => Err(NotKept::Apology),
         Some("stop") => Ok(Keep::ExactAndSemantic),
         Some("tool_calls")
             if calls.is_some_and(|calls| has_calls && calls.iter().all(is_complete)) =>
@@ -132,6 +137,8 @@ mod tests {
         };
         assert_eq!(check(&said("hi"), Some("stop")), Ok(Keep::ExactAndSemantic));
         assert_eq!(check(&said(" "), Some("stop")), Err(NotKept::Empty));
+        let sorry = said("An error occurred while processing your request.");
+        assert_eq!(check(&sorry, Some("stop")), Err(NotKept::Apology));
         assert_eq!(check(&said("hi"), Some("length")), Err(NotKept::Truncated));
         assert_eq!(
             check(&said("hi"), Some("content_filter")),

@@ -1,236 +1,391 @@
-//! A question, read for the guards: words, numbers, negations, names, quotes, code.
+//! A question, read for the guards: its words, numbers, negations, names, quotes and code.
+//!
+//! Read once, kept with the entry. Invariant: a wording holds hashes of what it was read from, and
+//! of the text only the words themselves in lower case, so it is of about the size of the question
+//! and comparing two takes microseconds.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// What the guards need to know of a question, read once.
+mod code;
+pub(super) mod kind;
+mod lexicon;
+pub(super) mod numbers;
+pub(super) mod scan;
+mod stem;
+
+use lexicon::{Entry, LEXICON, Mark, hash, short_hash};
+use numbers::Numbers;
+
+/// Words that are read; of a longer text the rest only counts as a whole.
+const MAX_WORDS: usize = 1024;
+
+/// What the guards need to know of a question; the default is that of an empty text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wording {
-    /// All words in lower case, contractions spelled out, in order.
-    pub(super) words: Vec<Box<str>>,
-    /// Numbers with the unit or am/pm that follows, in order.
-    pub(super) numbers: Vec<Box<str>>,
-    pub(super) negations: usize,
-    /// Capitalised words that do not begin a sentence, in lower case.
-    pub(super) names: Vec<Box<str>>,
-    pub(super) quotes: Vec<Box<str>>,
-    /// Back-ticked spans, operators and identifiers, in order.
-    pub(super) code: Vec<Box<str>>,
+    /// The words, one after another, in lower case.
+    text: Box<str>,
+    words: Box<[Word]>,
+    /// Hashes: numbers, quotes, code, opposites, demands, modifiers, in this order. All parts but
+    /// the code are sorted.
+    marks: Box<[u64]>,
+    /// Where each part of `marks` ends.
+    ends: [u32; 6],
+    /// Hash of the numbers in order.
+    number_order: u64,
+    /// The number 1 in digits, and the word "one".
+    pub(super) ones: (u8, u8),
+    pub(super) negations: u16,
+    /// Whether a word makes the order of numbers count: "from 5 to 3", "5 minus 3".
+    pub(super) orders_numbers: bool,
+    /// How many of a hundred letters are not Latin.
+    pub(super) foreign: u8,
+}
+
+/// A word of a [`Wording`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word {
+    /// Equal for a word's forms and its synonyms.
+    pub(super) sense: u32,
+    start: u32,
+    length: u16,
+    kinds: u16,
+}
+
+impl Word {
+    /// Whether it is of one of these kinds.
+    pub(super) fn is(self, kinds: u16) -> bool {
+        self.kinds & kinds != 0
+    }
+
+    /// Whether it carries matter: no article, auxiliary, preposition or number.
+    pub(super) fn is_content(self) -> bool {
+        !self.is(kind::EMPTY | kind::NUMBER)
+    }
 }
 
 impl Wording {
     /// Reads a question.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let text: String = text.nfkc().map(plain_quote).collect();
-        let mut wording = Self {
-            quotes: quotes(&text),
-            code: code(&text),
-            ..Self::default()
-        };
-        let mut sentence_start = true;
-        for token in text.split_whitespace() {
-            let bare = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '+' && c != '#');
-            let bare = bare.trim_start_matches(['+', '#']);
-            if !bare.is_empty() {
-                wording.add(bare, sentence_start);
-            }
-            sentence_start =
-                token.ends_with(['.', '?', '!', ':']) || (bare.is_empty() && sentence_start);
+        if text.is_ascii() {
+            Reader::with_room_for(text).read(text)
+        } else {
+            let plain: String = text.nfkc().map(plain_sign).collect();
+            Reader::with_room_for(&plain).read(&plain)
         }
-        wording.bind_units();
-        wording
     }
 
-    /// The memory it holds, in bytes.
+    /// Bytes held on the heap.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.words.len() * 32
+        self.text.len() + size_of_val(&*self.words) + size_of_val(&*self.marks)
     }
 
-    fn add(&mut self, bare: &str, sentence_start: bool) {
-        let lower = bare.to_lowercase();
-        let mut letters = bare.chars();
+    pub(super) fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    pub(super) fn spelling(&self, word: Word) -> &str {
+        slice(&self.text, word.start, word.length)
+    }
+
+    pub(super) fn numbers(&self) -> &[u64] {
+        self.part(0)
+    }
+
+    pub(super) fn number_order(&self) -> u64 {
+        self.number_order
+    }
+
+    pub(super) fn quotes(&self) -> &[u64] {
+        self.part(1)
+    }
+
+    pub(super) fn code(&self) -> &[u64] {
+        self.part(2)
+    }
+
+    /// Members of groups of opposites, as `group << 16 | member`.
+    pub(super) fn opposites(&self) -> &[u64] {
+        self.part(3)
+    }
+
+    pub(super) fn demands(&self) -> &[u64] {
+        self.part(4)
+    }
+
+    pub(super) fn modifiers(&self) -> &[u64] {
+        self.part(5)
+    }
+
+    fn part(&self, part: usize) -> &[u64] {
+        let end = |part: usize| {
+            let end = self.ends.get(part).copied().unwrap_or(0);
+            usize::try_from(end).unwrap_or(0)
+        };
+        let start = part.checked_sub(1).map_or(0, end);
+        self.marks.get(start..end(part)).unwrap_or(&[])
+    }
+}
+
+fn slice(text: &str, start: u32, length: u16) -> &str {
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let end = start.saturating_add(length.into());
+    text.get(start..end).unwrap_or("")
+}
+
+struct Reader {
+    text: String,
+    words: Vec<Word>,
+    /// Words and signs, for numbers; with the place of the word in `words`.
+    pieces: Vec<(u32, u16, Option<usize>)>,
+    stem: String,
+    stems: Vec<u32>,
+    entries: Vec<Option<&'static Entry>>,
+}
+
+impl Reader {
+    fn with_room_for(text: &str) -> Self {
+        const USUAL_WORD: usize = 5;
+        let words = text.len() / USUAL_WORD;
+        Self {
+            text: String::with_capacity(text.len()),
+            words: Vec::with_capacity(words),
+            pieces: Vec::with_capacity(words),
+            stem: String::with_capacity(16),
+            stems: Vec::with_capacity(words),
+            entries: Vec::with_capacity(words),
+        }
+    }
+
+    fn read(mut self, text: &str) -> Wording {
+        let mut rest = None;
+        let mut capitals = 0_usize;
+        for token in scan::tokens(text) {
+            if self.words.len() >= MAX_WORDS {
+                let at = token.text.as_ptr().addr() - text.as_ptr().addr();
+                let end = |c: char| !c.is_alphanumeric();
+                rest = text.get(at..).map(|rest| hash(rest.trim_end_matches(end)));
+                break;
+            }
+            if token.is_word() {
+                capitals += usize::from(token.text.starts_with(char::is_uppercase));
+                self.token(token);
+            } else {
+                let start = self.text.len();
+                self.text.push_str(token.text);
+                self.piece(start, None);
+            }
+        }
+        // In a title or a text in capitals, capitals say nothing.
+        if capitals > 3 && capitals * 5 > self.words.len() * 3 {
+            for word in &mut self.words {
+                word.kinds &= !kind::NAME;
+            }
+        }
+        let numbers = self.numbers();
+        let marks = self.marks();
+        self.finish(text, numbers, marks, rest)
+    }
+
+    fn token(&mut self, token: scan::Token<'_>) {
+        let lower = token.text.to_lowercase();
+        let (first, second, owner) = scan::contraction(&lower);
+        let joined: String;
+        let has_digit = first.contains(|c: char| c.is_ascii_digit());
+        let first = if first.contains(['-', '.']) && !has_digit {
+            // "e-mail" is "email", "u.s." is "us", "a.m." is "am".
+            joined = first.chars().filter(|c| !matches!(c, '-' | '.')).collect();
+            &joined
+        } else {
+            first
+        };
+        let mut kinds = if owner { kind::OWNER } else { 0 };
+        let mut letters = token.text.chars();
         let capital = letters.next().is_some_and(char::is_uppercase);
-        let inner_capital = letters.any(char::is_uppercase);
-        let is_i = lower == "i" || lower.starts_with("i'");
-        if capital && (!sentence_start || inner_capital) && !is_i {
-            self.names.push(lower.as_str().into());
+        if capital && first != "i" && (!token.starts_sentence || letters.any(char::is_uppercase)) {
+            kinds |= kind::NAME;
         }
-        for word in spelled_out(&lower) {
-            // "3-day" has a number in it, "e-mail" none.
-            for word in word
-                .split(['-', '/', ',', '(', ')'])
-                .filter(|word| !word.is_empty())
-            {
-                if NEGATIONS.contains(&word) {
-                    self.negations += 1;
-                }
-                self.words.push(word.into());
-            }
-        }
-        if bare.contains(|c: char| c.is_ascii_digit()) {
-            self.numbers.push(canonical_number(&lower));
-        } else if let Some(number) = number_word(&lower) {
-            self.numbers.push(number.into());
+        self.word(first, kinds);
+        if !second.is_empty() {
+            self.word(second, 0);
         }
     }
 
-    /// "5 pm" and "5 am", "5 miles" and "5 km" are different numbers.
-    fn bind_units(&mut self) {
-        const UNITS: [&str; 14] = [
-            "am", "pm", "a.m", "p.m", "percent", "%", "k", "bn", "million", "billion", "trillion",
-            "thousand", "hundred", "dozen",
-        ];
-        for pair in self.words.windows(2) {
-            if let [number, unit] = pair
-                && UNITS.contains(&&**unit)
-                && (number.contains(|c: char| c.is_ascii_digit()) || number_word(number).is_some())
-            {
-                self.numbers.push(format!("{number} {unit}").into());
+    fn word(&mut self, word: &str, mut kinds: u16) {
+        let start = self.text.len();
+        self.text.push_str(word);
+        self.piece(start, Some(self.words.len()));
+        LEXICON.stem(word, &mut self.stem);
+        let stem = short_hash(&self.stem);
+        let entry = LEXICON.get(&self.stem);
+        self.stems.push(stem);
+        self.entries.push(entry);
+        kinds |= entry.map_or(0, |entry| entry.kinds);
+        if kinds & kind::EMPTY != 0 {
+            kinds &= !kind::NAME;
+        } else if kinds & kind::PLAIN == 0 && word.len() > 4 && word.ends_with("est") {
+            kinds |= kind::SUPERLATIVE;
+        }
+        let sense = entry.map_or(0, |entry| entry.sense);
+        self.words.push(Word {
+            sense: if sense == 0 { stem } else { sense },
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            length: u16::try_from(word.len()).unwrap_or(u16::MAX),
+            kinds,
+        });
+    }
+
+    fn piece(&mut self, start: usize, word: Option<usize>) {
+        let length = u16::try_from(self.text.len() - start).unwrap_or(u16::MAX);
+        let start = u32::try_from(start).unwrap_or(u32::MAX);
+        self.pieces.push((start, length, word));
+    }
+
+    fn numbers(&mut self) -> Numbers {
+        let pieces: Vec<&str> = (self.pieces.iter())
+            .map(|(start, length, _)| slice(&self.text, *start, *length))
+            .collect();
+        numbers::read(&pieces, |piece| {
+            let word = self.pieces.get(piece).and_then(|(_, _, word)| *word);
+            if let Some(word) = word.and_then(|word| self.words.get_mut(word)) {
+                word.kinds |= kind::NUMBER;
             }
+        })
+    }
+
+    /// What words and phrases say: opposites, demands and modifiers.
+    fn marks(&self) -> [Vec<u64>; 3] {
+        let mut found: [Vec<u64>; 3] = Default::default();
+        let [opposites, demands, modifiers] = &mut found;
+        for (at, entry) in self.entries.iter().enumerate() {
+            let following = self.stems.get(at + 1..).unwrap_or(&[]);
+            for mark in entry.iter().flat_map(|entry| entry.marks(following)) {
+                match mark {
+                    Mark::Opposite(mark) => opposites.push(mark.into()),
+                    Mark::Demand(mark) => demands.push(mark.into()),
+                    Mark::Modifier(mark) => modifiers.push(mark.into()),
+                }
+            }
+        }
+        for marks in &mut found {
+            marks.sort_unstable();
+            marks.dedup();
+        }
+        found
+    }
+
+    fn finish(
+        self,
+        text: &str,
+        numbers: Numbers,
+        [opposites, demands, modifiers]: [Vec<u64>; 3],
+        rest: Option<u64>,
+    ) -> Wording {
+        let number_order = numbers.marks.iter().fold(0, |order: u64, number| {
+            (order.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        let mut sorted = numbers.marks;
+        sorted.sort_unstable();
+        let mut quotes = quotes(text);
+        quotes.extend(rest);
+        quotes.sort_unstable();
+        let parts = [
+            sorted,
+            quotes,
+            code::marks(text),
+            opposites,
+            demands,
+            modifiers,
+        ];
+        let mut ends = [0; 6];
+        let mut marks = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+        for (end, part) in ends.iter_mut().zip(&parts) {
+            marks.extend_from_slice(part);
+            *end = u32::try_from(marks.len()).unwrap_or(u32::MAX);
+        }
+        let negations = (self.words.iter())
+            .filter(|word| word.is(kind::NEGATION))
+            .count();
+        let has = |kinds| self.words.iter().any(|word: &Word| word.is(kinds));
+        Wording {
+            orders_numbers: has(kind::ROLE) && !has(kind::JOINS),
+            text: self.text.into(),
+            words: self.words.into(),
+            marks: marks.into(),
+            ends,
+            number_order,
+            ones: numbers.ones,
+            negations: u16::try_from(negations).unwrap_or(u16::MAX),
+            foreign: foreign(text),
         }
     }
 }
 
-const NEGATIONS: [&str; 18] = [
-    "not",
-    "no",
-    "never",
-    "none",
-    "nothing",
-    "nobody",
-    "neither",
-    "nor",
-    "without",
-    "except",
-    "unless",
-    "excluding",
-    "non",
-    "avoid",
-    "hardly",
-    "lack",
-    "lacks",
-    "lacking",
-];
-
-fn plain_quote(c: char) -> char {
+/// Typographic quotes as typewriter quotes.
+pub(super) fn plain_sign(c: char) -> char {
     match c {
-        '\u{2018}' | '\u{2019}' => '\'',
-        '\u{201c}' | '\u{201d}' => '"',
+        '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' => '\'',
+        '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2033}' => '"',
         _ => c,
     }
 }
 
-/// A word with its contraction opened: "doesn't" is "does not".
-fn spelled_out(word: &str) -> Vec<&str> {
-    match word {
-        "can't" | "cannot" | "cant" => vec!["can", "not"],
-        "won't" | "wont" => vec!["will", "not"],
-        "dont" => vec!["do", "not"],
-        "doesnt" => vec!["does", "not"],
-        "isnt" => vec!["is", "not"],
-        _ => {
-            if let Some(stem) = word.strip_suffix("n't") {
-                vec![stem, "not"]
-            } else if let Some(stem) = word.strip_suffix("'s") {
-                vec![stem]
-            } else {
-                vec![word]
+/// The texts between pairs of `quote`.
+fn between(text: &str, quote: char) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (_, opened) = rest.split_once(quote)?;
+        let (inside, behind) = opened.split_once(quote)?;
+        rest = behind;
+        Some(inside)
+    })
+}
+
+/// Hashes of the texts between quotes.
+fn quotes(text: &str) -> Vec<u64> {
+    let bare = |quote: &str| {
+        let end = |c: char| c.is_whitespace() || matches!(c, '.' | ',' | '?' | '!');
+        hash(quote.trim_start().trim_end_matches(end))
+    };
+    let mut quotes: Vec<u64> = between(text, '"').map(bare).collect();
+    // A single quote opens behind a space and closes before one, or it is an apostrophe.
+    let mut open = None;
+    let mut previous = ' ';
+    let single = if text.contains('\'') { text } else { "" };
+    for (at, c) in single.char_indices() {
+        if c == '\'' {
+            let next = text
+                .get(at + 1..)
+                .and_then(|rest| rest.chars().next())
+                .unwrap_or(' ');
+            if let Some(start) = open.filter(|_| !next.is_alphanumeric()) {
+                quotes.extend(
+                    text.get(start..at)
+                        .filter(|quote| quote.len() > 1)
+                        .map(bare),
+                );
+                open = None;
+            } else if !previous.is_alphanumeric() && !next.is_whitespace() {
+                open = Some(at + 1);
             }
         }
+        previous = c;
     }
-}
-
-fn canonical_number(text: &str) -> Box<str> {
-    let digits: String = text.chars().filter(|c| *c != ',').collect();
-    match digits.parse::<f64>() {
-        Ok(number) if number.is_finite() => number.to_string().into(),
-        _ => digits.into(),
-    }
-}
-
-/// Number words; "one" is mostly a pronoun.
-fn number_word(word: &str) -> Option<&'static str> {
-    const WORDS: [(&str, &str); 41] = [
-        ("zero", "0"),
-        ("two", "2"),
-        ("three", "3"),
-        ("four", "4"),
-        ("five", "5"),
-        ("six", "6"),
-        ("seven", "7"),
-        ("eight", "8"),
-        ("nine", "9"),
-        ("ten", "10"),
-        ("eleven", "11"),
-        ("twelve", "12"),
-        ("thirteen", "13"),
-        ("fourteen", "14"),
-        ("fifteen", "15"),
-        ("sixteen", "16"),
-        ("seventeen", "17"),
-        ("eighteen", "18"),
-        ("nineteen", "19"),
-        ("twenty", "20"),
-        ("thirty", "30"),
-        ("forty", "40"),
-        ("fifty", "50"),
-        ("sixty", "60"),
-        ("seventy", "70"),
-        ("eighty", "80"),
-        ("ninety", "90"),
-        ("hundred", "100"),
-        ("thousand", "1000"),
-        ("million", "1000000"),
-        ("billion", "1000000000"),
-        ("dozen", "12"),
-        ("half", "0.5"),
-        ("twice", "2x"),
-        ("double", "2x"),
-        ("triple", "3x"),
-        ("first", "1st"),
-        ("second", "2nd"),
-        ("third", "3rd"),
-        ("fourth", "4th"),
-        ("fifth", "5th"),
-    ];
-    WORDS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, number)| *number)
-}
-
-/// The texts between double quotes, sorted.
-fn quotes(text: &str) -> Vec<Box<str>> {
-    let mut quotes: Vec<Box<str>> = (text.split('"').skip(1).step_by(2))
-        .map(|quote| quote.trim().to_lowercase().into())
-        .collect();
-    quotes.sort_unstable();
     quotes
 }
 
-/// Operators, back-ticked spans and identifiers, in order.
-fn code(text: &str) -> Vec<Box<str>> {
-    let mut code: Vec<Box<str>> = text.split('`').skip(1).step_by(2).map(Into::into).collect();
-    for token in text.split_whitespace() {
-        let is_operator = token.chars().all(|c| "=<>!+-*/%&|^~\\".contains(c));
-        let token = token.trim_matches(['.', ',', '?', '!', ':', ';', '"', '\'', '`']);
-        let inner = token.trim_matches(['(', ')', '[', ']', '{', '}']);
-        let looks_like_code = inner.contains(['_', '=', '<', '>', '*', '^', '\\', '{', '|'])
-            || token.contains("()")
-            || inner.contains("::")
-            || token.starts_with('-') && token.len() > 1
-            || inner
-                .chars()
-                .zip(inner.chars().skip(1))
-                .any(|(a, b)| a.is_ascii_digit() && "+*/^=".contains(b))
-            || inner
-                .chars()
-                .zip(inner.chars().skip(1))
-                .any(|(a, b)| a.is_lowercase() && b.is_uppercase());
-        if (is_operator || looks_like_code) && !token.is_empty() {
-            code.push(token.into());
-        }
+/// How many of a hundred letters are not Latin.
+fn foreign(text: &str) -> u8 {
+    if text.is_ascii() {
+        return 0;
     }
-    code
+    let (letters, foreign) = (text.chars().filter(|c| c.is_alphabetic()))
+        .fold((0_usize, 0_usize), |(letters, foreign), c| {
+            (letters + 1, foreign + usize::from(c > '\u{24f}'))
+        });
+    u8::try_from(foreign * 100 / letters.max(1)).unwrap_or(100)
 }
+
+#[cfg(test)]
+mod tests;

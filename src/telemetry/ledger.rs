@@ -55,6 +55,8 @@ pub struct Ledger {
     miss: Sum,
     bypass: Sum,
     background: Sum,
+    would_exact: Sum,
+    would_semantic: Sum,
     failed: AtomicU64,
     billed_tokens: AtomicU64,
     saved_tokens: AtomicU64,
@@ -97,6 +99,8 @@ pub struct Totals {
     pub bypass: u64,
     /// Asked by the gateway itself: nobody's request.
     pub background: u64,
+    /// What would have been answered by the cache, in shadow mode.
+    pub would_hit: WouldHit,
     /// Not answered.
     pub failed: u64,
     /// Tokens that providers counted.
@@ -109,11 +113,22 @@ pub struct Totals {
     pub saved_usd: f64,
 }
 
+/// Hits that were not served.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WouldHit {
+    /// By equal requests' entries.
+    pub exact: u64,
+    /// By meaning.
+    pub semantic: u64,
+}
+
 impl Default for Ledger {
     fn default() -> Self {
         let lookups = |tier: &'static str, result: &'static str| {
             Sum::new(metrics::counter!(names::CACHE_LOOKUPS, "tier" => tier, "result" => result))
         };
+        let shadow =
+            |tier: &'static str| Sum::new(metrics::counter!(names::CACHE_SHADOW, "tier" => tier));
         let saved = |kind: &'static str| metrics::counter!(names::CACHE_SAVED_TOKENS, "gen_ai_token_type" => kind);
         Self {
             exact: lookups("exact", "hit"),
@@ -124,6 +139,8 @@ impl Default for Ledger {
             // Its reasons are counted where they arise.
             bypass: Sum::new(Counter::noop()),
             background: lookups("all", "background"),
+            would_exact: shadow("exact"),
+            would_semantic: shadow("semantic"),
             failed: AtomicU64::new(0),
             billed_tokens: AtomicU64::new(0),
             saved_tokens: AtomicU64::new(0),
@@ -146,6 +163,21 @@ impl Ledger {
             Way::Miss => &self.miss,
             Way::Bypass => &self.bypass,
             Way::Background => &self.background,
+        };
+        sum.total.fetch_add(1, Ordering::Relaxed);
+        sum.counter.increment(1);
+    }
+
+    /// Counts a hit that was not served.
+    pub fn would_hit(&self, way: Way) {
+        let sum = match way {
+            Way::Semantic => &self.would_semantic,
+            Way::Exact
+            | Way::Stale
+            | Way::Coalesced
+            | Way::Miss
+            | Way::Bypass
+            | Way::Background => &self.would_exact,
         };
         sum.total.fetch_add(1, Ordering::Relaxed);
         sum.counter.increment(1);
@@ -184,6 +216,10 @@ impl Ledger {
             miss: load(&self.miss.total),
             bypass: load(&self.bypass.total),
             background: load(&self.background.total),
+            would_hit: WouldHit {
+                exact: load(&self.would_exact.total),
+                semantic: load(&self.would_semantic.total),
+            },
             failed: load(&self.failed),
             billed_tokens: load(&self.billed_tokens),
             saved_tokens: load(&self.saved_tokens),

@@ -12,6 +12,12 @@ pub const CACHE_BYPASS: &str = "refrain_cache_bypass_total";
 pub const CACHE_EVICTIONS: &str = "refrain_cache_evictions_total";
 /// Tokens that no provider had to be paid for.
 pub const CACHE_SAVED_TOKENS: &str = "refrain_cache_saved_tokens_total";
+/// Answers that were compared with a neighbour's.
+pub const CACHE_CHECKS: &str = "refrain_cache_checks_total";
+/// Answers of the cache that clients said were wrong.
+pub const CACHE_COMPLAINTS: &str = "refrain_cache_complaints_total";
+/// Hits that were not served, in shadow mode.
+pub const CACHE_SHADOW: &str = "refrain_cache_shadow_hits_total";
 /// Answers that were not kept.
 pub const CACHE_NOT_KEPT: &str = "refrain_cache_not_kept_total";
 /// Attempts at providers.
@@ -38,6 +44,18 @@ pub fn describe() {
     describe_counter!(
         CACHE_SAVED_TOKENS,
         "Tokens that no provider had to be paid for"
+    );
+    describe_counter!(
+        CACHE_CHECKS,
+        "Answers that were compared with a neighbour's, by source and result"
+    );
+    describe_counter!(
+        CACHE_COMPLAINTS,
+        "Answers of the cache that clients said were wrong"
+    );
+    describe_counter!(
+        CACHE_SHADOW,
+        "Hits that were not served in shadow mode, by tier"
     );
     describe_counter!(CACHE_NOT_KEPT, "Answers that were not kept, by reason");
     describe_counter!(

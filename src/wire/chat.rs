@@ -178,17 +178,22 @@ fn take_controls(
 ) -> Result<bool, Invalid> {
     let named = |error: super::controls::InvalidControl| invalid(error.name, error.message);
     let before = fields.len();
+    let mut said = Controls::default();
     if let Some(object) = fields.remove("refrain") {
-        controls.apply_refrain(&object).map_err(named)?;
+        said.apply_refrain(&object).map_err(named)?;
     }
     if let Some(object) = fields.get("cache")
-        && controls.apply_litellm(object).map_err(named)?
+        && said.apply_litellm(object).map_err(named)?
     {
         fields.remove("cache");
     }
-    for ours in ["task_type", "prefer_fast", "trim_messages"] {
-        fields.remove(ours);
+    for ours in ["task_type", "prefer_fast"] {
+        if let Some(value) = fields.remove(ours) {
+            said.apply_top_level(ours, &value).map_err(named)?;
+        }
     }
+    fields.remove("trim_messages");
+    controls.overlay(said).map_err(named)?;
     Ok(fields.len() != before)
 }
 

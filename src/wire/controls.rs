@@ -1,14 +1,22 @@
 //! What a request may say about the cache: standard `Cache-Control`, our `x-refrain-*` headers, a
 //! `refrain` object in the body, and the aliases that users of other gateways already send.
 //!
-//! Reading only; what follows from it is `policy::cacheable`'s to say. Invariant: no control ever
+//! Reading only; what follows from it is `policy::cacheable`'s to say. Headers that contradict each
+//! other are refused, and so are fields of a body; between the two, the body goes before the
+//! headers, which a client often sets once for all of its requests. Invariant: no control ever
 //! reaches a provider.
+
+mod value;
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{ident::Namespace, units::Similarity};
+use self::value::{delta_seconds, invalid, says_true};
+use crate::{
+    ident::{Namespace, Tag, TaskName},
+    units::Admission,
+};
 
 /// The controls of one request. The default says nothing: look up, and store.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,19 +27,26 @@ pub struct Controls {
     pub no_store: bool,
     /// Answer from the cache or not at all.
     pub only_if_cached: bool,
-    /// Only answers that are not older.
+    /// Only answers that are not older. More than zero: that is [`Controls::no_cache`].
     pub max_age: Option<Duration>,
-    /// How long the answer may be kept.
+    /// How long past its time to live an answer may be and still be served (`max-stale`, RFC 9111
+    /// §5.2.1.2). More than zero; [`Duration::MAX`] for "however stale".
+    pub max_stale: Option<Duration>,
+    /// The same for when no provider answers (`stale-if-error`, RFC 5861 §4). More than zero.
+    pub stale_if_error: Option<Duration>,
+    /// How long the answer may be kept, at most ten years; zero for not at all.
     pub ttl: Option<Duration>,
     /// A part of the caller's own scope.
     pub namespace: Option<Namespace>,
-    /// The least similarity of a semantic hit.
-    pub threshold: Option<Similarity>,
-    /// What the answer can be invalidated by.
-    pub tags: Vec<crate::ident::Tag>,
+    /// What it takes for a semantic hit.
+    pub admission: Option<Admission>,
+    /// The kind of work that the request is.
+    pub task: Option<TaskName>,
+    /// What the kept answer is marked with: at most 16, none of them twice.
+    pub tags: Vec<Tag>,
 }
 
-/// A control that can't be read.
+/// A control that can't be read, or that contradicts another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InvalidControl {
@@ -39,13 +54,6 @@ pub struct InvalidControl {
     pub name: String,
     /// What it should be.
     pub message: String,
-}
-
-fn invalid(name: &str, rule: &str) -> InvalidControl {
-    InvalidControl {
-        name: name.to_owned(),
-        message: format!("`{name}` must be {rule}"),
-    }
 }
 
 impl Controls {
@@ -59,6 +67,10 @@ impl Controls {
                 | "x-refrain-cache-ttl"
                 | "x-refrain-cache-namespace"
                 | "x-refrain-cache-threshold"
+                | "x-refrain-cache-policy"
+                | "x-refrain-cache-tags"
+                | "x-refrain-task"
+                | "x-refrain-prefer-fast"
                 | "x-portkey-cache-namespace"
                 | "x-portkey-cache-force-refresh"
                 | "cf-aig-skip-cache"
@@ -70,22 +82,42 @@ impl Controls {
     /// Takes one header in. Headers that are no controls change nothing.
     ///
     /// # Errors
-    /// When a header of ours holds a value outside its range. A malformed `Cache-Control` is no
-    /// error; its unreadable ages count as `no-cache` (RFC 9111 §4.2.1).
+    /// When a header of ours holds a value outside its range, or contradicts one before it. A
+    /// malformed `Cache-Control` is no error; its unreadable ages count as `no-cache` (RFC 9111
+    /// §4.2.1), its unreadable allowances of staleness as not there.
     pub fn apply_header(&mut self, name: &str, value: &str) -> Result<(), InvalidControl> {
+        let text = value.trim();
         match name {
             "cache-control" => self.apply_cache_control(value),
-            "x-refrain-cache-ttl" | "cf-aig-cache-ttl" => self.ttl = Some(seconds(name, value)?),
+            "x-refrain-cache-ttl" | "cf-aig-cache-ttl" => {
+                let ttl = value::ttl(name, delta_seconds(text))?;
+                settle(&mut self.ttl, ttl, name)?;
+            }
             "x-refrain-cache-namespace" | "x-portkey-cache-namespace" => {
-                self.namespace = Some(namespace(name, value)?);
+                let namespace = value::namespace(name, Some(text))?;
+                settle(&mut self.namespace, namespace, name)?;
             }
             "x-refrain-cache-threshold" => {
-                let number = value.trim().parse().ok();
-                self.threshold = Some(threshold(name, number)?);
+                let threshold = value::threshold(name, text.parse().ok())?;
+                self.admit(Admission::Threshold(threshold), name)?;
             }
-            "x-portkey-cache-force-refresh" => self.no_cache |= is_true(value),
-            "cf-aig-skip-cache" => self.skip(is_true(value)),
-            "helicone-cache-enabled" => self.skip(value.trim().eq_ignore_ascii_case("false")),
+            "x-refrain-cache-policy" => {
+                let policy = value::policy(name, Some(text))?;
+                self.admit(Admission::Policy(policy), name)?;
+            }
+            "x-refrain-cache-tags" => {
+                // Empty elements of a list are to be ignored (RFC 9110 §5.6.1.2).
+                let written = text.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+                for tag in written {
+                    self.mark(value::tag(name, Some(tag))?, name)?;
+                }
+            }
+            "x-refrain-task" => settle(&mut self.task, value::task(name, Some(text))?, name)?,
+            // Of the routing, which does not read it yet.
+            "x-refrain-prefer-fast" => value::switch_text(name, text)?,
+            "x-portkey-cache-force-refresh" => self.no_cache |= says_true(text),
+            "cf-aig-skip-cache" => self.skip(says_true(text)),
+            "helicone-cache-enabled" => self.skip(text.eq_ignore_ascii_case("false")),
             _ => {}
         }
         Ok(())
@@ -94,17 +126,13 @@ impl Controls {
     /// Takes the body's `refrain` object in.
     ///
     /// # Errors
-    /// When it is no object, or a field is unknown or out of range.
+    /// When it is no object, or a field is unknown, out of range, or contradicts another.
     pub fn apply_refrain(&mut self, object: &Value) -> Result<(), InvalidControl> {
         let fields = object
             .as_object()
             .ok_or_else(|| invalid("refrain", "an object"))?;
         for (key, value) in fields {
-            match key.as_str() {
-                // Of the routing, which does not read them yet.
-                "task" | "prefer_fast" | "tags" => {}
-                _ => self.apply_field("refrain", key, value)?,
-            }
+            self.apply_field("refrain", key, value)?;
         }
         Ok(())
     }
@@ -134,51 +162,143 @@ impl Controls {
         Ok(true)
     }
 
-    fn apply_field(&mut self, at: &str, key: &str, value: &Value) -> Result<(), InvalidControl> {
-        let name = format!("{at}.{key}");
-        let flag = || {
-            value
-                .as_bool()
-                .ok_or_else(|| invalid(&name, "true or false"))
-        };
-        let age = || {
-            value
-                .as_u64()
-                .ok_or_else(|| invalid(&name, "a whole number of seconds"))
-        };
-        match key.replace('-', "_").as_str() {
-            "no_cache" => self.no_cache |= flag()?,
-            "no_store" => self.no_store |= flag()?,
-            "only_if_cached" => self.only_if_cached |= flag()?,
-            "max_age" | "s_maxage" => self.max_age = Some(Duration::from_secs(age()?)),
-            "ttl" => self.ttl = Some(Duration::from_secs(age()?)),
-            "namespace" => self.namespace = Some(namespace(&name, value.as_str().unwrap_or(""))?),
-            #[expect(clippy::cast_possible_truncation, reason = "a similarity is a f32")]
-            "threshold" => {
-                self.threshold = Some(threshold(
-                    &name,
-                    value.as_f64().map(|number| number as f32),
-                )?);
+    /// Takes in a field that stands in the body itself: `task_type` or `prefer_fast`. One that is
+    /// `null` says nothing, as with every optional field of `OpenAI`'s body.
+    ///
+    /// # Errors
+    /// When it can't be read, or contradicts the `refrain` object.
+    pub fn apply_top_level(&mut self, name: &str, value: &Value) -> Result<(), InvalidControl> {
+        match name {
+            _ if value.is_null() => {}
+            "task_type" => settle(&mut self.task, value::task(name, value.as_str())?, name)?,
+            "prefer_fast" => {
+                value::switch(name, value)?;
             }
-            _ => return Err(invalid(&name, "left out: there is no such control")),
+            _ => {}
         }
         Ok(())
     }
 
+    /// Puts what the body says over what the headers say. Tags add up.
+    ///
+    /// # Errors
+    /// When one names a policy and the other a threshold: neither can be meant to go before the
+    /// other. When there are too many tags together.
+    pub fn overlay(&mut self, body: Self) -> Result<(), InvalidControl> {
+        if let (Some(of_header), Some(of_body)) = (self.admission, body.admission) {
+            let name = admission_field(of_body);
+            if std::mem::discriminant(&of_header) != std::mem::discriminant(&of_body) {
+                return Err(both_admissions(name));
+            }
+        }
+        self.no_cache |= body.no_cache;
+        self.no_store |= body.no_store;
+        self.only_if_cached |= body.only_if_cached;
+        self.max_age = body.max_age.or(self.max_age);
+        self.max_stale = body.max_stale.or(self.max_stale);
+        self.stale_if_error = body.stale_if_error.or(self.stale_if_error);
+        self.ttl = body.ttl.or(self.ttl);
+        self.namespace = body.namespace.or(self.namespace.take());
+        self.admission = body.admission.or(self.admission);
+        self.task = body.task.or(self.task.take());
+        for tag in body.tags {
+            self.mark(tag, "refrain.tags")?;
+        }
+        Ok(())
+    }
+
+    fn apply_field(&mut self, at: &str, key: &str, value: &Value) -> Result<(), InvalidControl> {
+        let name = format!("{at}.{key}");
+        let name = name.as_str();
+        match key.replace('-', "_").as_str() {
+            "no_cache" => self.no_cache |= value::switch(name, value)?,
+            "no_store" => self.no_store |= value::switch(name, value)?,
+            "only_if_cached" => self.only_if_cached |= value::switch(name, value)?,
+            "max_age" | "s_maxage" => self.no_older_than(value::age(name, value)?),
+            "max_stale" => shorten(&mut self.max_stale, value::age(name, value)?),
+            "stale_if_error" => shorten(&mut self.stale_if_error, value::age(name, value)?),
+            "ttl" => settle(&mut self.ttl, value::ttl(name, value.as_u64())?, name)?,
+            "namespace" => {
+                let namespace = value::namespace(name, value.as_str())?;
+                settle(&mut self.namespace, namespace, name)?;
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "a similarity is a f32")]
+            "threshold" => {
+                let number = value.as_f64().map(|number| number as f32);
+                self.admit(Admission::Threshold(value::threshold(name, number)?), name)?;
+            }
+            "policy" => {
+                let policy = value::policy(name, value.as_str())?;
+                self.admit(Admission::Policy(policy), name)?;
+            }
+            "task" => settle(&mut self.task, value::task(name, value.as_str())?, name)?,
+            "tags" => {
+                let list = value.as_array().ok_or_else(|| value::not_tags(name))?;
+                for tag in list {
+                    self.mark(value::tag(name, tag.as_str())?, name)?;
+                }
+            }
+            // Of the routing, which does not read it yet.
+            "prefer_fast" => {
+                value::switch(name, value)?;
+            }
+            _ => return Err(invalid(name, "left out: there is no such control")),
+        }
+        Ok(())
+    }
+
+    /// Of an age that is said twice, the smaller one counts, and of an allowance as well: what is
+    /// served then suits both.
     fn apply_cache_control(&mut self, value: &str) {
         for directive in value.split(',') {
-            let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
+            let (name, argument) = match directive.split_once('=') {
+                Some((name, argument)) => (name, Some(argument)),
+                None => (directive, None),
+            };
+            let seconds = argument
+                .and_then(|argument| delta_seconds(argument.trim().trim_matches('"')))
+                .map(value::bounded);
             match name.trim().to_ascii_lowercase().as_str() {
                 "no-cache" => self.no_cache = true,
                 "no-store" => self.no_store = true,
                 "only-if-cached" => self.only_if_cached = true,
-                "max-age" => match argument.trim().trim_matches('"').parse() {
-                    Ok(0) | Err(_) => self.no_cache = true,
-                    Ok(age) => self.max_age = Some(Duration::from_secs(age)),
-                },
+                "max-age" => self.no_older_than(seconds.unwrap_or_default()),
+                "max-stale" if argument.is_none() => shorten(&mut self.max_stale, Duration::MAX),
+                "max-stale" => shorten(&mut self.max_stale, seconds.unwrap_or_default()),
+                "stale-if-error" => shorten(&mut self.stale_if_error, seconds.unwrap_or_default()),
                 _ => {}
             }
         }
+    }
+
+    fn no_older_than(&mut self, age: Duration) {
+        if age.is_zero() {
+            self.no_cache = true;
+        } else {
+            shorten(&mut self.max_age, age);
+        }
+    }
+
+    fn admit(&mut self, admission: Admission, name: &str) -> Result<(), InvalidControl> {
+        let differs = |before: Admission| {
+            std::mem::discriminant(&before) != std::mem::discriminant(&admission)
+        };
+        if self.admission.is_some_and(differs) {
+            return Err(both_admissions(name));
+        }
+        settle(&mut self.admission, admission, name)
+    }
+
+    fn mark(&mut self, tag: Tag, name: &str) -> Result<(), InvalidControl> {
+        const MOST: usize = 16;
+        if self.tags.contains(&tag) {
+            return Ok(());
+        }
+        if self.tags.len() == MOST {
+            return Err(value::not_tags(name));
+        }
+        self.tags.push(tag);
+        Ok(())
     }
 
     fn skip(&mut self, skip: bool) {
@@ -187,73 +307,39 @@ impl Controls {
     }
 }
 
-fn is_true(value: &str) -> bool {
-    value.trim().eq_ignore_ascii_case("true")
+/// Says something that can be said once; again is fine as long as it is the same.
+fn settle<T: PartialEq>(slot: &mut Option<T>, value: T, name: &str) -> Result<(), InvalidControl> {
+    if slot.as_ref().is_some_and(|before| *before != value) {
+        return Err(InvalidControl {
+            name: name.to_owned(),
+            message: format!("`{name}` contradicts what is said elsewhere in the request"),
+        });
+    }
+    *slot = Some(value);
+    Ok(())
 }
 
-fn seconds(name: &str, value: &str) -> Result<Duration, InvalidControl> {
-    let seconds = value
-        .trim()
-        .parse()
-        .map_err(|_| invalid(name, "a whole number of seconds"))?;
-    Ok(Duration::from_secs(seconds))
+/// Takes the shorter of two; an allowance of zero is none.
+fn shorten(slot: &mut Option<Duration>, duration: Duration) {
+    let shorter = slot.map_or(duration, |before| before.min(duration));
+    *slot = Some(shorter).filter(|shorter| !shorter.is_zero());
 }
 
-fn namespace(name: &str, value: &str) -> Result<Namespace, InvalidControl> {
-    Namespace::new(value.trim()).map_err(|_| invalid(name, "1-128 visible ASCII characters"))
+fn both_admissions(name: &str) -> InvalidControl {
+    InvalidControl {
+        name: name.to_owned(),
+        message: format!(
+            "`{name}`: a policy stands for a threshold, so a request has one of the two"
+        ),
+    }
 }
 
-fn threshold(name: &str, value: Option<f32>) -> Result<Similarity, InvalidControl> {
-    value
-        .filter(|number| (0.5..=1.0).contains(number))
-        .and_then(Similarity::new)
-        .ok_or_else(|| invalid(name, "a number from 0.5 to 1"))
+fn admission_field(admission: Admission) -> &'static str {
+    match admission {
+        Admission::Policy(_) => "refrain.policy",
+        Admission::Threshold(_) => "refrain.threshold",
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn of_header(name: &str, value: &str) -> Result<Controls, InvalidControl> {
-        let mut controls = Controls::default();
-        controls.apply_header(name, value).map(|()| controls)
-    }
-
-    #[test]
-    fn cache_control_is_read_as_rfc_9111_says() {
-        let read = |value| of_header("cache-control", value).unwrap();
-        assert!(read("no-cache, no-store").no_cache && read("No-Store").no_store);
-        assert_eq!(read("max-age=60").max_age, Some(Duration::from_secs(60)));
-        assert!(read("max-age=soon").no_cache && read("max-age=0").no_cache);
-        assert!(read("only-if-cached").only_if_cached);
-        assert_eq!(read("public, immutable"), Controls::default());
-    }
-
-    #[test]
-    fn values_out_of_range_are_named() {
-        for (name, value) in [
-            ("x-refrain-cache-ttl", "-1"),
-            ("x-refrain-cache-threshold", "0.2"),
-            ("x-refrain-cache-threshold", "NaN"),
-            ("x-refrain-cache-namespace", "a b"),
-        ] {
-            assert_eq!(of_header(name, value).unwrap_err().name, name);
-        }
-    }
-
-    #[test]
-    fn a_foreign_cache_object_is_left_alone() {
-        let mut controls = Controls::default();
-        assert_eq!(
-            controls.apply_litellm(&json!({"no-cache": true, "ttl": 5})),
-            Ok(true)
-        );
-        assert!(controls.no_cache && controls.ttl == Some(Duration::from_secs(5)));
-        assert_eq!(
-            controls.apply_litellm(&json!({"type": "ephemeral"})),
-            Ok(false)
-        );
-        assert!(controls.apply_refrain(&json!({"no_cash": true})).is_err());
-    }
-}
+mod tests;

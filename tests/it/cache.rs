@@ -7,5 +7,7 @@ mod delivery;
 mod exact;
 mod feedback;
 mod invalidation;
+mod learning;
 mod semantic;
+mod stale;
 mod tenants;

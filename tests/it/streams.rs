@@ -3,6 +3,7 @@
 mod broken;
 mod flight;
 mod hangup;
+mod mixed;
 mod thousand;
 mod timeouts;
 mod unusable;

@@ -3,6 +3,7 @@
 //! Keys are named here, not looked up. Invariant: an entry without a key source was noted.
 
 use super::{
+    cache::{OverridesEntry, overrides},
     providers::{checked_only, limits},
     values::key_variable,
 };
@@ -24,6 +25,7 @@ pub(crate) struct ClientEntry<'t> {
     pub(crate) key: Option<At<'t, KeySource<'t>>>,
     pub(crate) namespace: Option<Namespace>,
     pub(crate) allowed_models: AllowedModels,
+    pub(crate) cache: OverridesEntry<'t>,
 }
 
 /// Where a client's key comes from.
@@ -55,6 +57,7 @@ pub(super) fn client<'t>(section: &mut Section<'_, 't>) -> ClientEntry<'t> {
         Namespace::new(text).map_err(|rule| format!("{rule}, not {}", quoted(text)))
     });
     let allowed_models = allowed_models(section);
+    let cache = overrides(section);
     limits(section);
     budget(section);
     ClientEntry {
@@ -62,6 +65,7 @@ pub(super) fn client<'t>(section: &mut Section<'_, 't>) -> ClientEntry<'t> {
         key,
         namespace: namespace.map(|at| at.value),
         allowed_models,
+        cache,
     }
 }
 

@@ -3,14 +3,17 @@
 //! Targets stay text here: whether their provider exists is known in `resolve`. Invariant: an entry
 //! without targets was noted.
 
-use super::NOT_IN_FORCE;
+use super::{
+    NOT_IN_FORCE,
+    cache::{OverridesEntry, overrides},
+};
 use crate::{
     config::{
         pattern::ModelPattern,
         problem::{At, quoted},
         reader::Section,
     },
-    ident::ModelId,
+    ident::{ModelId, TaskName},
     units::{Price, Tokens, Usd},
 };
 
@@ -23,14 +26,16 @@ pub(crate) struct ModelEntry<'t> {
     pub(crate) context_window: Option<Tokens>,
     pub(crate) max_output_tokens: Option<Tokens>,
     pub(crate) price: Option<Price>,
+    pub(crate) cache: OverridesEntry<'t>,
 }
 
 /// One `[[tasks]]` entry.
 #[derive(Debug)]
 pub(crate) struct TaskEntry<'t> {
-    pub(crate) name: Option<At<'t, &'t str>>,
+    pub(crate) name: Option<At<'t, TaskName>>,
     pub(crate) targets: Vec<At<'t, &'t str>>,
     pub(crate) fast: Vec<At<'t, &'t str>>,
+    pub(crate) cache: OverridesEntry<'t>,
 }
 
 pub(super) fn model<'t>(section: &mut Section<'_, 't>) -> ModelEntry<'t> {
@@ -64,23 +69,40 @@ pub(super) fn model<'t>(section: &mut Section<'_, 't>) -> ModelEntry<'t> {
         context_window: tokens(section, "context_window"),
         max_output_tokens: tokens(section, "max_output_tokens"),
         price: price(section),
+        cache: overrides(section),
     }
 }
 
 pub(super) fn task<'t>(section: &mut Section<'_, 't>) -> TaskEntry<'t> {
-    let name = section.parsed("name", "a name in quotes", non_empty);
+    const ROUTING: [&str; 3] = ["targets", "fast", "examples"];
+    let name = section.parsed("name", "a name in quotes", |text| {
+        TaskName::new(text).map_err(|rule| format!("{rule}, not {}", quoted(text)))
+    });
     section.require("name", "\"code_generation\"");
-    let targets = required_targets(section);
+    let cache = overrides(section);
+    // A task may be there for the cache alone; then its requests go where their model says.
+    let is_of_the_cache = ["ttl", "policy", "threshold", "cache"]
+        .iter()
+        .any(|key| section.written(key).is_some());
+    let is_routed = ROUTING.iter().any(|key| section.written(key).is_some());
+    let targets = if is_routed || !is_of_the_cache {
+        required_targets(section)
+    } else {
+        targets_of(section, "targets").map_or_else(Vec::new, |at| at.value)
+    };
     let fast = targets_of(section, "fast");
     section.list("examples", "prompts in quotes", non_empty);
-    section
-        .reader
-        .findings
-        .notice(section.origin, "tasks", NOT_IN_FORCE);
+    for key in ROUTING {
+        if let Some(origin) = section.written(key) {
+            let path = section.path_of(key);
+            section.reader.findings.notice(origin, path, NOT_IN_FORCE);
+        }
+    }
     TaskEntry {
         name,
         targets,
         fast: fast.map(|at| at.value).unwrap_or_default(),
+        cache,
     }
 }
 

@@ -11,9 +11,6 @@ use crate::config::{
     reader::{Section, out_of_range},
 };
 
-/// Far beyond any sensible setting, and small enough to be added to any point in time.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-
 /// Whether a duration may be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Zero {
@@ -21,35 +18,81 @@ pub(super) enum Zero {
     Allowed,
     /// It would make the setting useless.
     Refused,
+    /// Whoever writes it is to write this.
+    Instead(&'static str),
 }
 
-/// A duration such as `"30s"`.
+/// How long a duration may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// 366 days: far beyond any sensible setting, and small enough to be added to any point in time.
+    Year,
+    /// 30 days.
+    Month,
+}
+
+impl Length {
+    fn days(self) -> u64 {
+        match self {
+            Self::Year => 366,
+            Self::Month => 30,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Year => "a year",
+            Self::Month => "30 days",
+        }
+    }
+}
+
+/// A duration such as `"30s"`, of a year at most.
 pub(super) fn duration(
     section: &mut Section<'_, '_>,
     key: &'static str,
     zero: Zero,
     default: Duration,
 ) -> Duration {
-    let example = show_duration(default);
+    written_duration(section, key, zero, Length::Year, default).map_or(default, |at| at.value)
+}
+
+/// A duration, if it is there; `example` is for messages.
+pub(super) fn written_duration<'t>(
+    section: &mut Section<'_, 't>,
+    key: &'static str,
+    zero: Zero,
+    longest: Length,
+    example: Duration,
+) -> Option<At<'t, Duration>> {
+    let example = show_duration(example);
     let expected = format!("a duration in quotes, for example \"{example}\"");
-    let read = section.parsed(key, &expected, |text| {
+    section.parsed(key, &expected, |text| {
         let duration = parse_duration(text).ok_or_else(|| {
             format!(
                 "not a duration: {} (write for example \"{example}\")",
                 quoted(text)
             )
         })?;
-        if duration.is_zero() && zero == Zero::Refused {
-            return Err(format!(
+        match zero {
+            Zero::Refused if duration.is_zero() => Err(format!(
                 "must be more than zero (for example \"{example}\")"
-            ));
+            )),
+            Zero::Instead(instead) if duration.is_zero() => {
+                Err(format!("must be more than zero; write {instead}"))
+            }
+            Zero::Allowed | Zero::Refused | Zero::Instead(_) => {
+                if duration > Duration::from_secs(longest.days() * 24 * 60 * 60) {
+                    return Err(format!(
+                        "longer than {}: {}",
+                        longest.as_str(),
+                        quoted(text)
+                    ));
+                }
+                Ok(duration)
+            }
         }
-        if duration > LONGEST {
-            return Err(format!("longer than a year: {}", quoted(text)));
-        }
-        Ok(duration)
-    });
-    read.map_or(default, |at| at.value)
+    })
 }
 
 /// A size such as `"10MiB"`.

@@ -51,7 +51,11 @@ pub(super) fn at_top(
 fn inline_secret(known: &[&'static str]) -> String {
     const RULE: &str = "secrets are not written into this file; put it into an environment \
         variable and write the variable's name";
-    let example = [("api_key_env", "OPENAI_API_KEY"), ("key_env", "MY_KEY")];
+    let example = [
+        ("api_key_env", "OPENAI_API_KEY"),
+        ("key_env", "MY_KEY"),
+        ("secret_env", "REFRAIN_SECRET"),
+    ];
     match example.iter().find(|(key, _)| known.contains(key)) {
         Some((key, variable)) => format!("{RULE}: `{key} = \"{variable}\"`"),
         None => format!("unknown key; {RULE}, where a key is asked for"),

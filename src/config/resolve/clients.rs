@@ -57,6 +57,7 @@ pub(super) fn resolve(
                 key: key.value,
                 namespace: entry.namespace,
                 allowed_models: entry.allowed_models,
+                cache: entry.cache.overrides,
             })
         })
         .collect();

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::{
     config::{
+        cache::TaskCache,
         file::{ModelEntry, ProviderEntry, TaskEntry},
         models::{Model, ModelTable, Target, TargetModel},
         pattern::ModelPattern,
@@ -17,19 +18,21 @@ use crate::{
 
 /// The providers by their names as written; without a value those whose name is none, which was
 /// noted where it is written.
-type Known<'p> = HashMap<&'p str, Option<&'p ProviderName>>;
+pub(super) type Known<'p> = HashMap<&'p str, Option<&'p ProviderName>>;
+
+pub(super) fn known<'p>(providers: &'p [ProviderEntry<'_>]) -> Known<'p> {
+    providers
+        .iter()
+        .filter_map(|entry| Some((entry.written_name?.value, entry.name.as_ref())))
+        .collect()
+}
 
 /// `None` only if a problem was noted.
 pub(super) fn resolve(
     entries: Vec<ModelEntry<'_>>,
-    tasks: &[TaskEntry<'_>],
-    providers: &[ProviderEntry<'_>],
+    known: &Known<'_>,
     findings: &mut Findings<'_>,
 ) -> Option<ModelTable> {
-    let known: Known<'_> = providers
-        .iter()
-        .filter_map(|entry| Some((entry.written_name?.value, entry.name.as_ref())))
-        .collect();
     let mut names = Names::default();
     let models: Vec<Option<Model>> = entries
         .into_iter()
@@ -55,7 +58,7 @@ pub(super) fn resolve(
                 // A pattern, or a name already noted as wrong: a second problem would not help.
                 Some(ModelPattern::Prefix(_)) | None => Asked::ManyNames,
             };
-            let targets = targets(&entry.targets, "models.targets", asked, &known, findings);
+            let targets = targets(&entry.targets, "models.targets", asked, known, findings);
             Some(Model {
                 targets,
                 name: entry.name?.value,
@@ -63,29 +66,37 @@ pub(super) fn resolve(
                 context_window: entry.context_window,
                 max_output_tokens: entry.max_output_tokens,
                 price: entry.price,
+                cache: entry.cache.overrides,
             })
         })
         .collect();
-    check_tasks(tasks, &known, findings);
     Some(ModelTable::new(models.into_iter().collect::<Option<_>>()?))
 }
 
-/// Tasks are not in force yet; only their names and targets are checked.
-fn check_tasks(tasks: &[TaskEntry<'_>], known: &Known<'_>, findings: &mut Findings<'_>) {
+/// What tasks say about the cache; `None` only if a problem was noted. Their routing is not in force
+/// yet, so their targets are only checked.
+pub(super) fn tasks(
+    entries: Vec<TaskEntry<'_>>,
+    known: &Known<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<Vec<TaskCache>> {
     let mut names = Names::default();
-    for task in tasks {
-        if let Some(name) = task.name {
-            names.add("tasks.name", name.value, name.origin, findings);
-        }
-        targets(
-            &task.targets,
-            "tasks.targets",
-            Asked::OneName,
-            known,
-            findings,
-        );
-        targets(&task.fast, "tasks.fast", Asked::OneName, known, findings);
-    }
+    let tasks: Vec<Option<TaskCache>> = entries
+        .into_iter()
+        .map(|task| {
+            if let Some(name) = &task.name {
+                names.add("tasks.name", name.value.as_str(), name.origin, findings);
+            }
+            for (key, written) in [("tasks.targets", &task.targets), ("tasks.fast", &task.fast)] {
+                targets(written, key, Asked::OneName, known, findings);
+            }
+            Some(TaskCache {
+                name: task.name?.value,
+                overrides: task.cache.overrides,
+            })
+        })
+        .collect();
+    tasks.into_iter().collect()
 }
 
 /// Whether an entry stands for one name or for many, so that a target may pass the name on.

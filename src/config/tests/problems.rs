@@ -111,7 +111,7 @@ timeout = { conect = "1s" }
     assert_snapshot!(problems(text, &[]), @r#"
     providers.toml:2:1: `cache.tll`: unknown key, did you mean `ttl`?
     providers.toml:3:1: `cache.similarity-threshold`: unknown key, did you mean `threshold`?
-    providers.toml:4:1: `cache.colour`: unknown key (there are: enabled, semantic, threshold, policy, ttl, volatile_ttl, max_bytes, max_entry_bytes, data_dir, index_above, show_similarity)
+    providers.toml:4:1: `cache.colour`: unknown key (there are: enabled, semantic, mode, threshold, policy, learning, max_false_hits, shadow_checks, judge_model, scope, ttl, volatile_ttl, volatile_patterns, stale_while_revalidate, stale_if_error, generation, max_bytes, max_entry_bytes, data_dir, index_above, show_similarity, secret_env)
     providers.toml:8:1: `providers.url`: unknown key, did you mean `base_url`?
     providers.toml:9:13: `providers.timeout.conect`: unknown key, did you mean `connect`?
     5 problems
@@ -283,7 +283,7 @@ fn text_in_messages_is_cut_and_escaped() {
     );
     assert_snapshot!(problems(&text, &[]), @r#"
     providers.toml:2:7: `cache.ttl`: not a duration: "\u{1b}[2Jxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…" (write for example "24h")
-    providers.toml:3:1: `cache.a\nb`: unknown key (there are: enabled, semantic, threshold, policy, ttl, volatile_ttl, max_bytes, max_entry_bytes, data_dir, index_above, show_similarity)
+    providers.toml:3:1: `cache.a\nb`: unknown key (there are: enabled, semantic, mode, threshold, policy, learning, max_false_hits, shadow_checks, judge_model, scope, ttl, volatile_ttl, volatile_patterns, stale_while_revalidate, stale_if_error, generation, max_bytes, max_entry_bytes, data_dir, index_above, show_similarity, secret_env)
     2 problems
     "#);
 }
@@ -295,6 +295,7 @@ listen = "127.0.0.1:9"
 [cache]
 policy = "strict"
 data_dir = "data"
+mode = "shadow"
 [[providers]]
 name = "a"
 kind = "demo"
@@ -314,14 +315,14 @@ examples = ["Write …"]
 "#;
     assert_snapshot!(notices(text), @r#"
     providers.toml:2:10: `admin.listen`: checked, but not yet in force in this version
-    providers.toml:4:10: `cache.policy`: checked, but not yet in force in this version; the threshold is 0.9
-    providers.toml:5:12: `cache.data_dir`: checked, but not yet in force in this version
-    providers.toml:9:9: `providers.retry`: checked, but not yet in force in this version
-    providers.toml:10:11: `providers.breaker`: checked, but not yet in force in this version
-    providers.toml:11:10: `providers.limits`: checked, but not yet in force in this version
-    providers.toml:15:10: `clients.limits`: checked, but not yet in force in this version
-    providers.toml:16:10: `clients.budget`: checked, but not yet in force in this version
-    providers.toml:17:1: `tasks`: checked, but not yet in force in this version
+    providers.toml:10:9: `providers.retry`: checked, but not yet in force in this version
+    providers.toml:11:11: `providers.breaker`: checked, but not yet in force in this version
+    providers.toml:12:10: `providers.limits`: checked, but not yet in force in this version
+    providers.toml:16:10: `clients.limits`: checked, but not yet in force in this version
+    providers.toml:17:10: `clients.budget`: checked, but not yet in force in this version
+    providers.toml:20:1: `tasks.targets`: checked, but not yet in force in this version
+    providers.toml:21:1: `tasks.fast`: checked, but not yet in force in this version
+    providers.toml:22:1: `tasks.examples`: checked, but not yet in force in this version
     "#);
 }
 
@@ -359,7 +360,7 @@ examples = [1]
     providers.toml:8:73: `providers.limits.concurrent`: must be at least 1 and at most 1000000, found 0
     providers.toml:8:76: `providers.limits.rps`: unknown key (there are: requests_per_minute, tokens_per_minute, concurrent)
     providers.toml:12:24: `clients.budget.daily_usd`: must be more than 0, found 0
-    providers.toml:14:8: `tasks.name`: must not be empty
+    providers.toml:14:8: `tasks.name`: a task's name is 1-64 of letters, digits, `-`, `_`, `.`, not " "
     providers.toml:15:12: `tasks.targets`: "a/*": `*` passes on what was asked for and needs a name that ends in `*`; name the model
     providers.toml:16:9: `tasks.fast`: unknown provider "b" (there are: a)
     providers.toml:17:13: `tasks.examples`: expected a list of prompts in quotes

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{config, parse};
+use super::{config, parse, threshold};
 use crate::config::{
     Activation, Config, KeyDigest, ModelPattern, ProviderKind, Sources, TargetModel,
 };
@@ -30,13 +30,17 @@ fn numbers_are_written_as_toml_allows() {
 fn paths_count_from_the_file() {
     let sources = Sources {
         path: Path::new("/etc/refrain/providers.toml"),
-        text: "[embedding]\nmodel = \"m\"\nruntime = \"/lib/ort.so\"\n",
+        text: "[embedding]\nmodel = \"m\"\nruntime = \"/lib/ort.so\"\n[cache]\ndata_dir = \"d\"\n",
         env: &|_| None,
         env_overrides: &[],
     };
     let (config, _) = Config::parse(&sources).unwrap();
     assert_eq!(config.embedding.model, Path::new("/etc/refrain/m"));
     assert_eq!(config.embedding.runtime, Path::new("/lib/ort.so"));
+    assert_eq!(
+        config.cache.data_dir.as_deref(),
+        Some(Path::new("/etc/refrain/d"))
+    );
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn the_environment_goes_before_the_file() {
     );
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:0");
     assert!(!config.cache.semantic && !config.cache.enabled);
-    assert_eq!(config.cache.threshold.get(), 0.95);
+    assert_eq!(config.cache.admission, threshold(0.95));
     assert_eq!(
         (config.embedding.threads, config.embedding.queue),
         (Some(2), 64)

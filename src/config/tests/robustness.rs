@@ -7,7 +7,7 @@ use super::parse;
 const SHIPPED: &str = include_str!("../../../providers.toml");
 
 /// Fragments that meet the code more often than random characters do.
-const FRAGMENTS: [&str; 24] = [
+const FRAGMENTS: [&str; 29] = [
     "[cache]\n",
     "[[providers]]\n",
     "[[models]]\n",
@@ -21,6 +21,11 @@ const FRAGMENTS: [&str; 24] = [
     "key_env = ",
     "ttl = ",
     "threshold = ",
+    "policy = ",
+    "volatile_patterns = ",
+    "judge_model = ",
+    "secret_env = ",
+    "cache = ",
     "base_url = ",
     "\"a/*\"\n",
     "\"é*\"\n",
@@ -40,6 +45,7 @@ fn check(text: &str) {
         &[
             ("A", "a"),
             ("REFRAIN_CACHE__TTL", text),
+            ("REFRAIN_CACHE__VOLATILE_PATTERNS", text),
             ("OLLAMA_HOST", text),
         ],
     ) {

@@ -75,15 +75,17 @@ fn commented_defaults_are_the_defaults() {
     };
     let written = config(&text, &[("WEB_KEY", "k")]);
     assert_eq!(scalar(&written), scalar(&config("", &[])));
-    assert_eq!(written.clients.len(), 1);
+    assert_eq!((written.clients.len(), written.tasks.len()), (1, 1));
 
     // The lines that are switched on must not be fewer than there are settings.
     for section in ["server", "admin", "embedding", "cache"] {
         let without = [
             "admin.listen",
             "embedding.threads",
-            "cache.policy",
+            "cache.threshold",
+            "cache.judge_model",
             "cache.data_dir",
+            "cache.secret_env",
         ];
         let unknown = format!("[{section}]\nzzzzzz = 1\n");
         let printed = parse(&unknown, &[]).unwrap_err().to_string();

@@ -49,6 +49,11 @@ fn says_what_is_wrong_and_where() {
         with(r#""stream":"yes""#),
         with(r#""stream":true,"stream_options":{"include_usage":1}"#),
         with(r#""refrain":{"ttl":-1}"#),
+        with(r#""refrain":{"policy":"strict","threshold":0.9}"#),
+        with(r#""refrain":{"task":"sql"},"task_type":"code""#),
+        with(r#""refrain":{"ttl":1},"cache":{"ttl":2}"#),
+        with(r#""task_type":{}"#),
+        with(r#""prefer_fast":"yes""#),
         with(&format!(r#""deep":{}{}"#, "[".repeat(200), "]".repeat(200))),
     ];
     let report: Vec<String> = bodies.iter().map(|body| refusal(body)).collect();
@@ -72,11 +77,13 @@ fn keeps_the_clients_bytes_unless_something_must_change() {
 #[test]
 fn takes_its_own_controls_out() {
     let mut controls = Controls::default();
-    let body = with(r#""refrain":{"ttl":5},"cache":{"no-cache":true},"task_type":"sql""#);
+    let body = with(
+        r#""refrain":{"ttl":5},"cache":{"no-cache":true},"task_type":"sql","prefer_fast":false"#,
+    );
     let request = ChatRequest::parse(Bytes::from(body), &mut controls).unwrap();
     let sent = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
     assert_eq!(request.body_for("m"), sent);
-    assert!(controls.no_cache);
+    assert!(controls.no_cache && controls.task.is_some());
 
     let foreign = with(r#""cache":{"type":"ephemeral"}"#);
     let request = parse(&foreign).unwrap();

@@ -198,7 +198,13 @@ async fn a_control_out_of_range_is_refused_by_name() {
     for (name, value) in [
         ("x-refrain-cache-ttl", "soon"),
         ("x-refrain-cache-threshold", "2"),
+        ("x-refrain-cache-ttl", "-60"),
+        ("x-refrain-cache-ttl", "315360001"),
+        ("x-refrain-cache-policy", "lax"),
+        ("x-refrain-cache-tags", "one, two words"),
         ("x-refrain-cache-namespace", "two words"),
+        ("x-refrain-task", "two words"),
+        ("x-refrain-prefer-fast", "very"),
     ] {
         let reply = gateway
             .ask(&asking(QUESTION))
@@ -211,6 +217,10 @@ async fn a_control_out_of_range_is_refused_by_name() {
         (json!({"refrain": {"no_cash": true}}), "refrain.no_cash"),
         (json!({"refrain": {"ttl": -1}}), "refrain.ttl"),
         (json!({"refrain": "off"}), "refrain"),
+        (json!({"refrain": {"tags": ["a,b"]}}), "refrain.tags"),
+        (json!({"refrain": {"policy": "lax"}}), "refrain.policy"),
+        (json!({"task_type": 5}), "task_type"),
+        (json!({"prefer_fast": "very"}), "prefer_fast"),
         (json!({"cache": {"ttl": "long"}}), "cache.ttl"),
     ] {
         let reply = gateway.ask(&with(asking(QUESTION), fields)).send().await;
@@ -220,4 +230,57 @@ async fn a_control_out_of_range_is_refused_by_name() {
         );
     }
     assert_eq!(upstream.calls(), 0);
+}
+
+#[tokio::test]
+async fn controls_that_contradict_each_other_are_refused() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let threshold = ("x-refrain-cache-threshold", "0.95");
+    for (headers, fields) in [
+        (
+            &[threshold, ("x-refrain-cache-policy", "strict")][..],
+            json!({}),
+        ),
+        (&[threshold], json!({"refrain": {"policy": "strict"}})),
+        (
+            &[("x-refrain-cache-ttl", "5"), ("cf-aig-cache-ttl", "6")],
+            json!({}),
+        ),
+        (
+            &[],
+            json!({"refrain": {"task": "sql"}, "task_type": "code"}),
+        ),
+    ] {
+        let ask = gateway.ask(&with(asking(QUESTION), fields.clone()));
+        let reply = ask.headers(headers).send().await;
+        assert_eq!(reply.status, 400, "{headers:?} {fields}");
+    }
+    assert_eq!(upstream.calls(), 0);
+}
+
+#[tokio::test]
+async fn what_is_said_to_the_gateway_stays_with_it() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let said = json!({
+        "task_type": "support", "prefer_fast": true,
+        "refrain": {"task": "support", "tags": ["crabs"], "policy": "strict", "max_stale": 5},
+    });
+    let reply = gateway
+        .ask(&with(asking(QUESTION), said))
+        .headers(&[
+            ("x-refrain-task", "chat"),
+            ("x-refrain-cache-tags", "sea, crabs"),
+            ("x-refrain-prefer-fast", "false"),
+            ("cache-control", "max-stale, stale-if-error=60"),
+        ])
+        .send()
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let call = upstream.only();
+    for name in call.headers.keys() {
+        assert!(!name.as_str().starts_with("x-refrain"), "{name}");
+    }
+    assert_eq!(call.json(), asking(QUESTION));
 }

@@ -13,7 +13,7 @@ use crate::support::{
 const QUESTION: &str = "What do crabs eat?";
 
 /// A request without a socket: polled once, it has come as far as it comes by itself.
-async fn inside(gateway: &Gateway, body: &Value) -> Reply {
+pub(super) async fn inside(gateway: &Gateway, body: &Value) -> Reply {
     let request = Request::post("/v1/chat/completions").body(Body::from(body.to_string()));
     let answered: Response = gateway
         .app

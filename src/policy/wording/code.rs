@@ -1,0 +1,165 @@
+//! What is code in a text: back-ticked spans, identifiers, flags, paths, operators. Case and order
+//! count there.
+
+use super::lexicon::hash;
+
+/// Hashes of the code in `text`: its names, sorted, and its operators in order. Empty if there is
+/// none.
+pub(super) fn marks(text: &str) -> Vec<u64> {
+    // Most questions have no sign of code at all.
+    let is_sign = |c: u8| c.is_ascii_punctuation() && !matches!(c, b'.' | b',' | b'?' | b'\'');
+    if text.is_ascii() && !text.bytes().any(is_sign) {
+        return Vec::new();
+    }
+    let spans = super::between(text, '`');
+    let mut marks: Vec<u64> = spans.map(|span| hash(span.trim())).collect();
+    let looks_like_code = text.contains(['`', ';', '{', '}'])
+        || ["()", "==", "=>", "->", "::", "<=", ">=", "&&", "||", "!="]
+            .iter()
+            .any(|sign| text.contains(sign));
+    let mut signs = Vec::new();
+    let mut before: Option<&str> = None;
+    for chunk in text.split_whitespace() {
+        let word = chunk
+            .trim_end_matches(['.', ',', '?', '!', ':', ';', '"', '\'', '`'])
+            .trim_start_matches(['"', '\'', '`', ',']);
+        let bare = word.trim_matches(['(', ')', '[', ']', '{', '}']);
+        if is_name_of_code(word, bare) {
+            marks.push(name_hash(bare));
+        } else {
+            operators(word, before, looks_like_code, &mut signs);
+        }
+        before = Some(word);
+    }
+    marks.sort_unstable();
+    marks.extend(signs);
+    marks
+}
+
+/// The case of a flag counts (`-r`, `-R`), elsewhere a name is the same in any case: people begin a
+/// sentence with one.
+fn name_hash(name: &str) -> u64 {
+    if name.starts_with('-') {
+        hash(name)
+    } else {
+        hash(&name.trim_end_matches("()").to_lowercase())
+    }
+}
+
+/// Identifiers, flags, paths, addresses. Not what only has an inner capital: "iPhone" and "GitHub"
+/// are names, and people write them in lower case too.
+fn is_name_of_code(word: &str, bare: &str) -> bool {
+    let is_flag = word.strip_prefix('-').is_some_and(|flag| {
+        let flag = flag.strip_prefix('-').unwrap_or(flag);
+        flag.starts_with(|c: char| c.is_ascii_alphabetic())
+            && !flag.contains('-') | word.starts_with("--")
+    });
+    let is_snake = bare.contains('_') && bare.contains(|c: char| c.is_alphanumeric());
+    let is_path = bare.matches('/').count() > 1 && !bare.starts_with(|c: char| c.is_ascii_digit())
+        || bare.contains("://")
+        || bare.contains('\\');
+    let is_address = bare
+        .split_once('@')
+        .is_some_and(|(a, b)| !a.is_empty() && b.contains('.'));
+    let is_call = word.split_once('(').is_some_and(|(name, rest)| {
+        !name.is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || c == '.')
+            && rest.contains(')')
+            && (rest.len() == 1 || name.contains('.'))
+    });
+    is_flag || is_snake || is_path || is_address || is_call || bare.contains("::")
+}
+
+/// The operators in or at `word` with what stands beside them.
+fn operators(word: &str, before: Option<&str>, looks_like_code: bool, marks: &mut Vec<u64>) {
+    const ALWAYS: &str = "=<>^";
+    const BESIDE_NUMBERS: &str = "+-*/×÷−%";
+    const IN_CODE: &str = "&|!~";
+    let is_operand = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '(' | ')'))
+            || text.chars().count() == 1
+    };
+    let alone = !word.is_empty()
+        && word.chars().all(|c| {
+            [ALWAYS, BESIDE_NUMBERS, IN_CODE]
+                .iter()
+                .any(|set| set.contains(c))
+        });
+    if alone {
+        let certain = word.contains(|c| ALWAYS.contains(c)) || looks_like_code;
+        let between = before.is_some_and(|before| !before.is_empty() && is_operand(before));
+        if certain || (between && word != "&" && word != "%") {
+            marks.push(hash(word));
+        }
+        return;
+    }
+    let mut previous = ' ';
+    let mut chars = word.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied().unwrap_or(' ');
+        let is_operator = ALWAYS.contains(c)
+            || (looks_like_code && IN_CODE.contains(c))
+            || (BESIDE_NUMBERS.contains(c)
+                && (previous.is_ascii_digit() || previous == ')')
+                && (next.is_ascii_digit() || next == '(')
+                && !is_date(word))
+            || (matches!(c, '+' | '*') && previous.is_alphanumeric() && next.is_alphanumeric());
+        if is_operator {
+            // With what stands on its right: in "a=b" it is the operand that matters too.
+            let mut sign = String::from(c);
+            if next.is_alphanumeric() && !next.is_ascii_digit() {
+                sign.push(next);
+            }
+            marks.push(hash(&sign));
+        }
+        previous = c;
+    }
+}
+
+/// "2024-01-05", "5/12", "5-10": what stands between the digits is no operator.
+fn is_date(word: &str) -> bool {
+    word.chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, '-' | '/' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_has_no_code() {
+        for text in [
+            "What is the capital of France?",
+            "and/or, well-known - a dash, AT&T, 50% off, 24/7, 2024-01-05, e-mail, McDonald",
+            "my iPhone's GitHub",
+            "",
+        ] {
+            assert_eq!(marks(text), [0; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn code_is_seen() {
+        for text in [
+            "what does `ls` do",
+            "is 5 > 3",
+            "what is 5 - 3",
+            "what is 5*3",
+            "use max_len here",
+            "git push --force",
+            "ls -l",
+            "run main()",
+            "std::mem",
+            "x = y",
+            "see /etc/hosts now",
+            "https://example.com",
+            "a@b.org",
+            "x == y",
+            "2^3",
+            "a+b",
+        ] {
+            assert!(!marks(text).is_empty(), "{text}");
+        }
+    }
+}
