@@ -4,13 +4,15 @@
 #
 #   PORT    where `run` listens on 127.0.0.1, if not where CONFIG says
 #   CONFIG  the configuration of `run` and `demo`
-#   ARGS    for the program that `bench` or `client-test` runs, such as "--only exact_hit"
+#   ARGS    for the program that `bench`, `bench-index`, `quality` or `client-test` runs, such as "--only exact_hit"
+#   PACKS   labelled prompts for `quality`, files of JSON lines
 #   PYTHON  a Python from 3.11 to 3.13
 #   IMAGE   the name of the container image, and ENGINE what builds it
 
 PORT   =
 CONFIG = providers.toml
 ARGS   =
+PACKS  =
 PYTHON = python3
 IMAGE  = refrain
 ENGINE = docker
@@ -19,7 +21,7 @@ CARGO  = cargo
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 VENV   = .venv
 
-.PHONY: help setup run demo test client-test check bench image tools build venv
+.PHONY: help setup run demo test client-test check bench bench-index quality image tools packs build venv
 .DEFAULT_GOAL = help
 # The steps print as they go; two at a time would be unreadable.
 .NOTPARALLEL:
@@ -31,6 +33,8 @@ help:
 	@echo "make test    the whole test suite: format, lints, Rust tests, OpenAI's Python client"
 	@echo "make check   format and lints only"
 	@echo "make bench   what a request costs, against a mock provider (ARGS=...)"
+	@echo "make bench-index  what the vector index costs, by its size (ARGS=--million)"
+	@echo "make quality what the cache answers, and what wrongly, on labelled prompts (PACKS=..., ARGS=--sweep)"
 	@echo "make image   the container image (ENGINE=docker, IMAGE=refrain)"
 
 tools:
@@ -91,6 +95,17 @@ venv: tools
 bench: build
 	@mkdir -p "$(TARGET)/shipped" && cp "$(TARGET)/release/refrain" "$(TARGET)/shipped/refrain"
 	REFRAIN_BIN="$(TARGET)/shipped/refrain" $(CARGO) bench --locked --bench gateway -- $(ARGS)
+
+bench-index: tools
+	$(CARGO) bench --locked --bench index -- $(ARGS)
+
+# docs/quality.md says what packs are and what the tables mean.
+quality: packs build
+	@exec "$(TARGET)/release/refrain" eval --config "$(CONFIG)" $(ARGS) $(PACKS)
+
+packs:
+	@test -n "$(PACKS)" || \
+	  { echo "error: name labelled packs: make quality PACKS=\"a.jsonl b.jsonl\"" >&2; exit 2; }
 
 image:
 	@command -v $(ENGINE) >/dev/null || \

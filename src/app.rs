@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
+    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    cache::store::{Bounds, Store},
+    cache::{disk::OpenError, store::Store},
     clock::Clock,
     config::{Cache, CacheScope, Config, KeyDigest},
     embed::{
@@ -41,6 +42,7 @@ use crate::{
     telemetry::ledger::Ledger,
 };
 
+mod persistence;
 mod providers;
 
 /// How often what is dead is looked for.
@@ -71,6 +73,20 @@ pub enum BuildError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
+    /// The secret of the data directory can't be read or made.
+    #[error("`cache.data_dir` ({directory}): {source}", directory = directory.display())]
+    Secret {
+        /// The directory.
+        directory: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The data directory can't be used.
+    #[error("`cache.data_dir`: {0}")]
+    Disk(#[from] OpenError),
+    /// Reading the data directory panicked.
+    #[error("`cache.data_dir`: reading it failed; the log says why")]
+    Restore,
 }
 
 /// A gateway that is ready to serve.
@@ -79,8 +95,9 @@ pub struct App {
     api: Arc<Api>,
     limits: Limits,
     tasks: TaskTracker,
+    learner: Learner,
     /// Chores that go on for as long as the app; dropping it ends them.
-    _chores: JoinSet<()>,
+    chores: JoinSet<()>,
 }
 
 /// Loads the encoder that `config` names. `None` if the semantic tier is off.
@@ -108,22 +125,40 @@ impl App {
     /// # Errors
     /// [`BuildError`]; a provider that does not answer is no error.
     pub async fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
+        let catalogue = providers::catalogue(config, &parts.clock, parts.demo_pace).await?;
+        Self::assemble(config, parts, catalogue).await
+    }
+
+    /// Assembles `config` around the providers of `catalogue`, instead of those that it names.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub async fn assemble(
+        config: &Config,
+        parts: Parts,
+        catalogue: Catalogue,
+    ) -> Result<Self, BuildError> {
         let Parts {
             clock,
             encoder,
             metrics,
-            demo_pace,
+            demo_pace: _,
         } = parts;
         let tasks = TaskTracker::new();
         let ledger = Arc::new(Ledger::default());
-        let bounds = Bounds {
-            bytes: config.cache.max_bytes.get(),
-            graph_above: config.cache.index_above,
+        let secret = persistence::secret(&config.cache)?;
+        let restored = {
+            let (cache, encoder) = (config.cache.clone(), encoder.clone());
+            let clock = clock.clone();
+            tokio::task::spawn_blocking(move || {
+                persistence::restore(&cache, encoder.as_deref(), &clock)
+            })
         };
-        let store = Arc::new(Store::new(bounds, config.cache.generation));
+        let restored = restored.await.map_err(|_| BuildError::Restore)??;
+        let store = Arc::clone(&restored.store);
         let largest = config.cache.max_entry_bytes.as_usize();
 
-        let catalogue = Arc::new(providers::catalogue(config, &clock, demo_pace).await?);
+        let catalogue = Arc::new(catalogue);
         let mut chores = JoinSet::new();
         providers::rediscover(&mut chores, &catalogue);
         if let Some(metrics) = metrics.clone() {
@@ -146,6 +181,9 @@ impl App {
             judge,
             tasks.clone(),
         );
+        persistence::recall(&store, &learner);
+        persistence::keep_saved(&mut chores, &store, &learner);
+        persistence::catch_up(&mut chores, restored, encoder.clone());
         let recorder = Recorder::new(
             Arc::clone(&store),
             encoder.clone(),
@@ -172,13 +210,12 @@ impl App {
                 encoder,
                 verifier: Arc::new(ByCosine),
                 recorder,
-                learner,
+                learner: learner.clone(),
                 ledger: Arc::clone(&ledger),
                 tasks: tasks.clone(),
                 clock: clock.clone(),
             },
         ));
-        let secret = secret(&config.cache)?;
         let api = Api {
             gateway,
             catalogue,
@@ -208,13 +245,20 @@ impl App {
             api: Arc::new(api),
             limits,
             tasks,
-            _chores: chores,
+            learner,
+            chores,
         })
     }
 
     /// The routes, for tests that need no socket.
     pub fn router(&self) -> Router {
         router(Arc::clone(&self.api))
+    }
+
+    /// What answers chat requests, without the HTTP around it.
+    #[must_use]
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.api.gateway
     }
 
     /// What models and providers there are.
@@ -245,7 +289,17 @@ impl App {
             shutdown.await;
             draining.drain();
         };
-        server::serve(listener, self.router(), self.limits, &self.tasks, shutdown).await
+        let stopped =
+            server::serve(listener, self.router(), self.limits, &self.tasks, shutdown).await;
+        self.close().await;
+        stopped
+    }
+
+    /// Ends what goes on in the background, and makes durable what was kept.
+    pub async fn close(mut self) {
+        self.settle().await;
+        self.chores.shutdown().await;
+        persistence::finish(&self.api.store, &self.learner).await;
     }
 }
 
@@ -274,17 +328,6 @@ fn settings(cache: &Cache, config: &Config, semantic: bool, largest: usize) -> S
     }
 }
 
-/// What scopes are keyed with.
-fn secret(cache: &Cache) -> Result<[u8; 32], BuildError> {
-    const PURPOSE: &str = "refrain 2026-11 tenant scopes";
-    if let Some(secret) = &cache.secret {
-        return Ok(blake3::derive_key(PURPOSE, secret.expose().as_bytes()));
-    }
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| BuildError::Random(error.to_string()))?;
-    Ok(secret)
-}
-
 /// Forgets what may never answer again, and what was learned of it.
 fn sweep(
     chores: &mut JoinSet<()>,
@@ -300,6 +343,7 @@ fn sweep(
             let (store, learner, now) = (Arc::clone(&store), learner.clone(), clock.unix());
             let swept = tokio::task::spawn_blocking(move || {
                 store.sweep(now, keep_stale);
+                store.pack();
                 learner.sweep();
             });
             if swept.await.is_err() {

@@ -4,9 +4,11 @@
 //! What may be kept and what may answer is decided in `policy`; this module holds and finds.
 //! Invariant: a cache can make a request faster, never make it fail.
 
+pub mod disk;
 pub mod entry;
 pub mod flight;
 pub mod memory;
+pub mod mirror;
 pub mod partition;
 pub mod pointer;
 pub mod semantic;

@@ -151,12 +151,24 @@ impl EmbedError {
             Self::Failed(_) | Self::NotFinite => "embed_failed",
         }
     }
+
+    /// Whether the same text may have its vector a little later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Saturated | Self::Deadline => true,
+            Self::Failed(_) | Self::NotFinite => false,
+        }
+    }
 }
 
 /// Something that turns texts into vectors.
 pub trait Embed: Send + Sync + fmt::Debug + 'static {
     /// Which encoder this is; the same for as long as the value lives.
     fn encoder(&self) -> EncoderId;
+
+    /// How many numbers its vectors have.
+    fn dimension(&self) -> usize;
 
     /// The vector of `text`. Text beyond the encoder's window is left out.
     ///

@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | what they are |
 //! |---|---|---|
-//! | 7 | [`app`], [`tour`] | assembly; the scripted demo |
+//! | 7 | [`app`], [`tour`], [`eval`] | assembly; the scripted demo; the evaluation |
 //! | 6 | [`http`] | what clients see |
 //! | 5 | [`gateway`] | one request from start to end |
 //! | 4 | [`cache`] | answers that are there already |
@@ -19,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod embed;
 pub mod error;
+pub mod eval;
 pub mod gateway;
 pub mod http;
 pub mod ident;

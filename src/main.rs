@@ -12,9 +12,11 @@ use refrain::{
     app::{App, Parts, load_encoder},
     clock::Clock,
     config::{Config, Notice, Sources},
+    eval,
     http::server::Stopped,
     provider::demo::Pace,
     telemetry, tour,
+    units::Similarity,
 };
 use tokio::net::TcpListener;
 
@@ -37,6 +39,8 @@ enum Command {
     Check(ConfigFile),
     /// Show in a minute what the cache does: a scripted tour with the built-in demo provider
     Demo(ConfigFile),
+    /// Measure on labelled prompts how often the cache answers, and how often wrongly
+    Eval(Evaluation),
     /// Ask a running gateway whether it wants requests; for container health checks
     Health {
         /// Where it listens
@@ -56,6 +60,46 @@ struct ConfigFile {
     config: PathBuf,
 }
 
+#[derive(Debug, clap::Args)]
+struct Evaluation {
+    /// Packs: JSON lines of {"prompt", "group"} or {"a", "b", "duplicate"}
+    #[arg(required = true, value_name = "PACK")]
+    packs: Vec<PathBuf>,
+    /// Write the numbers here too, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// One more threshold to measure, 0.5 to 1; may be given several times
+    #[arg(long = "threshold", value_name = "X", value_parser = threshold)]
+    thresholds: Vec<Similarity>,
+    /// Measure the thresholds from 0.700 to 0.990, and which of them keep within the error budgets
+    #[arg(long)]
+    sweep: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+fn threshold(text: &str) -> Result<Similarity, String> {
+    let number = text.parse().ok().filter(|x| (0.5..=1.0).contains(x));
+    let similarity = number.and_then(Similarity::new);
+    similarity.ok_or_else(|| "a threshold is a number from 0.5 to 1".to_owned())
+}
+
+/// Why the program ends, and what it tells its caller.
+struct Failure {
+    message: String,
+    /// 2 for bad input to `eval`, as for bad arguments; else 1.
+    code: ExitCode,
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            code: ExitCode::FAILURE,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let pretty = io::stderr().is_terminal();
@@ -65,33 +109,65 @@ fn main() -> ExitCode {
         .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(arguments.command)),
-        Err(error) => Err(format!("cannot start: {error}")),
+        Err(error) => Err(format!("cannot start: {error}").into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
+        Err(Failure { message, code }) => {
             // Standard error may be closed; the exit code still tells.
             let _closed = writeln!(io::stderr(), "error: {message}");
-            ExitCode::FAILURE
+            code
         }
     }
 }
 
-async fn run(command: Command) -> Result<(), String> {
+async fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve(file) => serve(&file.config).await,
-        Command::Check(file) => check(&file.config),
-        Command::Demo(file) => {
-            let (config, _) = load(&file.config)?;
-            let encoder = load_encoder(&config).map_err(|error| error.to_string())?;
-            let encoder =
-                encoder.ok_or("the tour needs the semantic cache: set `semantic = \"on\"`")?;
-            tour::run(encoder, &mut io::stdout())
-                .await
-                .map_err(|error| error.to_string())
-        }
-        Command::Health { url } => health(&url).await,
+        Command::Serve(file) => serve(&file.config).await?,
+        Command::Check(file) => check(&file.config)?,
+        Command::Demo(file) => demo(&file.config).await?,
+        Command::Eval(evaluation) => evaluate(evaluation).await?,
+        Command::Health { url } => health(&url).await?,
     }
+    Ok(())
+}
+
+async fn demo(path: &Path) -> Result<(), String> {
+    let (config, _) = load(path)?;
+    let encoder = load_encoder(&config).map_err(|error| error.to_string())?;
+    let encoder = encoder.ok_or("the tour needs the semantic cache: set `semantic = \"on\"`")?;
+    tour::run(encoder, &mut io::stdout())
+        .await
+        .map_err(|error| error.to_string())
+}
+
+async fn evaluate(asked: Evaluation) -> Result<(), Failure> {
+    let packs = eval::read_packs(&asked.packs).map_err(|error| Failure {
+        message: error.to_string(),
+        code: ExitCode::from(2),
+    })?;
+    let (mut config, _) = load(&asked.file.config)?;
+    // The encoder is what is measured, not how long a request would wait for it.
+    config.cache.enabled = true;
+    config.cache.semantic = true;
+    config.embedding.deadline = Duration::from_secs(60);
+    let encoder = load_encoder(&config).map_err(|error| error.to_string())?;
+    let encoder = encoder.ok_or_else(|| "the evaluation needs an encoder".to_owned())?;
+    let options = eval::Options {
+        thresholds: asked.thresholds,
+        sweep: asked.sweep,
+    };
+    let (mut out, mut progress) = (io::stdout(), io::stderr());
+    let evaluation = eval::run(packs, encoder, &options, &mut out, &mut progress)
+        .await
+        .map_err(|error| error.to_string())?;
+    if let Some(path) = asked.json {
+        let mut json = serde_json::to_vec_pretty(&evaluation).map_err(|error| error.to_string())?;
+        json.push(b'\n');
+        std::fs::write(&path, json)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
 }
 
 async fn serve(path: &Path) -> Result<(), String> {

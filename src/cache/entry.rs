@@ -82,6 +82,8 @@ pub struct Question {
     pub text: Arc<str>,
     /// Read for the guards.
     pub wording: Arc<Wording>,
+    /// How many numbers its vector has.
+    pub dimension: usize,
 }
 
 /// How often an entry has answered.
@@ -195,7 +197,10 @@ impl Entry {
         /// empty ones, and what the allocator adds to six pieces.
         const TABLES: usize = 2 * 96 + 6 * 16;
         let question = self.question.as_ref().map_or(0, |question| {
-            question.text.len() + question.wording.bytes() + partition::entry_bytes()
+            question.text.len()
+                + size_of::<Wording>()
+                + question.wording.bytes()
+                + partition::entry_bytes(question.dimension)
         });
         let texts = self.written.len()
             + self.prompt.len()

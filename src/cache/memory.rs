@@ -28,6 +28,8 @@ pub struct Memory {
     shards: [Shard; SHARDS],
     bound: u64,
     bytes: AtomicU64,
+    /// Bytes of tables that belong to no entry alone.
+    shared: AtomicU64,
     /// The priority of what was evicted last.
     floor: AtomicU64,
 }
@@ -51,6 +53,7 @@ impl Memory {
             shards: Default::default(),
             bound,
             bytes: AtomicU64::new(0),
+            shared: AtomicU64::new(0),
             floor: AtomicU64::new(Priority::NONE.to_bits()),
         }
     }
@@ -86,10 +89,7 @@ impl Memory {
         entry.rate_anew(self.floor());
         // Accounted for before it is there, so that two inserts can't both find the same room.
         self.bytes.fetch_add(weight, Ordering::Relaxed);
-        while self.bytes() > self.bound {
-            let Some(evicted) = self.evict() else { break };
-            inserted.evicted.push(evicted);
-        }
+        inserted.evicted = self.make_room();
         if let Some(mut shard) = self.write(&entry.fingerprint) {
             inserted.replaced = shard.insert(entry.fingerprint, entry);
         }
@@ -98,6 +98,22 @@ impl Memory {
                 .fetch_sub(replaced.weight() as u64, Ordering::Relaxed);
         }
         inserted
+    }
+
+    /// Says how many bytes the tables take that belong to no entry alone, and makes room for them.
+    #[must_use]
+    pub fn share(&self, bytes: u64) -> Vec<Arc<Entry>> {
+        self.shared.store(bytes, Ordering::Relaxed);
+        self.make_room()
+    }
+
+    fn make_room(&self) -> Vec<Arc<Entry>> {
+        let mut evicted = Vec::new();
+        while self.bytes() > self.bound {
+            let Some(entry) = self.evict() else { break };
+            evicted.push(entry);
+        }
+        evicted
     }
 
     /// Takes an entry out.
@@ -146,10 +162,10 @@ impl Memory {
         self.len() == 0
     }
 
-    /// The bytes that all entries take.
+    /// The bytes that all entries take, and what they share.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed) + self.shared.load(Ordering::Relaxed)
     }
 
     fn floor(&self) -> Priority {

@@ -1,41 +1,63 @@
 //! The vectors of one partition: a flat scan while they are few, a graph besides when they are many.
 //!
-//! New vectors are always appended to the flat part; the graph covers a prefix of it and is extended
-//! aside, so that no request waits for it. Deleting leaves a gap; when a quarter are gaps, the
-//! partition is packed and its graph built anew. Invariant: a search sees every live vector, by graph
-//! or by scan.
+//! New vectors are always appended; the graph covers a prefix of them, the rest is scanned. A copy of
+//! the graph is extended aside and swapped in, so that no request waits for it. Removing leaves a
+//! tombstone; when more than a quarter are tombstones, the partition is copied without them, also
+//! aside. Vectors are held once, as 16-bit numbers. Invariant: a search sees every live vector, by graph
+//! or by scan, and every lock is held for less than a millisecond but by the searches themselves.
+
+mod codes;
+mod graph;
+mod saved;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError},
 };
 
-use hnsw_rs::prelude::{Distance, Hnsw};
-
+use self::{
+    codes::{BLOCK, cosine, encode},
+    graph::{Graph, NODE_BYTES, Near},
+    table::{PLACE_BYTES, SLOT_BYTES, Slot, Table},
+};
 use crate::{
-    embed::dot,
+    embed::EncoderId,
     policy::{identity::Fingerprint, wording::Wording},
     units::Similarity,
 };
 
-/// Neighbours of a graph node. Malkov & Yashunin, <https://arxiv.org/abs/1603.09320> §4.1: 5–48.
-const CONNECTIONS: usize = 24;
-/// Candidates while building and searching: recall against speed.
-const EF_CONSTRUCTION: usize = 200;
-const EF_SEARCH: usize = 96;
-/// Vectors behind the graph's end that are scanned before it is extended.
-const TAIL: usize = 512;
+pub use saved::SavedGraph;
 
-/// The memory that a vector takes.
+/// Candidates of a search in the graph: recall against time.
+const EF_SEARCH: usize = 160;
+/// Vectors behind the graph's end that are scanned before it is extended: at least this many, and a
+/// share of the graph, because extending copies its links.
+const TAIL: usize = 512;
+const TAIL_SHARE: usize = 64;
+/// Vectors that a first graph takes before searches may use it; then it doubles.
+const FIRST_GRAPH: usize = 4096;
+
+/// Bytes of a partition, its entries aside.
+pub const PARTITION_BYTES: usize = 768;
+
+/// The most bytes that an entry with a vector of this dimension takes, graph included. A partition
+/// takes [`PARTITION_BYTES`] besides, and the wording is not in it.
 #[must_use]
-pub fn entry_bytes() -> usize {
-    2 * 384 * 4 + 1024
+pub const fn entry_bytes(dimension: usize) -> usize {
+    // Lists grow by a quarter.
+    (dimension * size_of::<i16>() + SLOT_BYTES) * 5 / 4 + PLACE_BYTES + NODE_BYTES
 }
 
 /// A near neighbour.
 #[derive(Debug, Clone)]
 pub struct Neighbour {
-    /// How near.
+    /// How near; within 0.001 of the cosine of the vectors as they were given.
     pub similarity: Similarity,
     /// The entry.
     pub fingerprint: Fingerprint,
@@ -43,46 +65,29 @@ pub struct Neighbour {
     pub wording: Arc<Wording>,
 }
 
-/// The distance of unit vectors, 0 (same) to 2 (opposite).
-#[derive(Debug, Clone, Copy, Default)]
-struct UnitDistance;
-
-impl Distance<f32> for UnitDistance {
-    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        (1.0 - dot(a, b)).max(0.0)
-    }
-}
-
-struct Graph {
-    hnsw: Hnsw<'static, f32, UnitDistance>,
-}
-
-struct Slot {
-    fingerprint: Fingerprint,
-    wording: Arc<Wording>,
-}
-
 #[derive(Default)]
-struct Flat {
-    /// `None` is a gap.
-    slots: Vec<Option<Slot>>,
-    places: HashMap<Fingerprint, usize>,
-    vectors: Vec<f32>,
-    dimension: usize,
-    gaps: usize,
+struct Index {
+    table: Table,
+    /// Node `n` is place `n` of the table.
     graph: Option<Arc<Graph>>,
-    /// How many slots, from the first, are in the graph.
-    covered: usize,
-    /// Counts packings: a graph built for an older numbering is thrown away.
-    packings: u64,
+    /// Counts renumberings: a graph built for older places is thrown away.
+    numbering: u64,
+    /// What was removed since a copy without tombstones was begun.
+    removed: Option<Vec<Fingerprint>>,
 }
 
 /// The vectors of one partition.
 #[derive(Default)]
 pub struct Vectors {
-    flat: RwLock<Flat>,
-    /// Held by whoever builds.
+    index: RwLock<Index>,
+    /// Held by whoever builds or saves; nobody else renumbers while there is a graph.
     building: Mutex<()>,
+}
+
+/// What there is to build.
+enum Work {
+    Extend,
+    Compact,
 }
 
 impl std::fmt::Debug for Vectors {
@@ -94,10 +99,95 @@ impl std::fmt::Debug for Vectors {
 }
 
 impl Vectors {
+    /// A partition with these entries, found through `graph` as far as it knows them: entries that it
+    /// doesn't know are scanned until the next [`Vectors::build`]. A graph of which more than a
+    /// quarter has vanished since is not used.
+    ///
+    /// A vector without a direction, or of another dimension than the first, is left out.
+    pub fn restore<V: AsRef<[f32]>>(
+        entries: impl IntoIterator<Item = (Fingerprint, Arc<Wording>, V)>,
+        graph: Option<SavedGraph>,
+    ) -> Self {
+        let mut table = Table::default();
+        let (mut graph, mut saved_places) = (graph, HashMap::new());
+        if let Some(saved) = &graph {
+            table = Table::gaps(saved.dimension(), saved.len());
+            saved_places = saved.places();
+        }
+        for (fingerprint, wording, vector) in entries {
+            let Some(code) = encode(vector.as_ref()) else {
+                continue;
+            };
+            let slot = Slot {
+                fingerprint,
+                wording,
+            };
+            let place = saved_places.remove(&fingerprint);
+            if !place.is_some_and(|place| table.fill(place, slot.clone(), &code)) {
+                table.insert(slot, &code);
+            }
+        }
+        if table.is_sparse() {
+            table = table.without_gaps();
+            graph = None;
+        }
+        let index = Index {
+            table,
+            graph: graph.map(|saved| Arc::new(saved.graph())),
+            ..Index::default()
+        };
+        Self {
+            index: RwLock::new(index),
+            building: Mutex::default(),
+        }
+    }
+
+    /// Writes the graph to `dir/name.graph`, for [`SavedGraph::load`]; without a graph, takes that file
+    /// away. Vectors are not in it. Waits for a build, so it is not for a request.
+    ///
+    /// # Errors
+    /// [`io::Error`] of the file system, and if `name` is no plain file name. An older file is then still
+    /// whole.
+    pub fn save(&self, dir: &Path, name: &str, encoder: &EncoderId) -> io::Result<()> {
+        let _builder = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let (graph, dimension) =
+            self.read(|index| (index.graph.clone(), index.table.codes().dimension()));
+        let Some(graph) = graph else {
+            return saved::remove(dir, name);
+        };
+        let mut owners = Vec::with_capacity(graph.len());
+        for from in (0..graph.len()).step_by(BLOCK) {
+            let to = graph.len().min(from + BLOCK);
+            self.read(|index| {
+                let slots = (from..to).map(|place| index.table.slot(place as u32));
+                owners.extend(slots.map(|slot| slot.map(|slot| slot.fingerprint)));
+            });
+        }
+        saved::write(dir, name, encoder, dimension, &owners, &graph)
+    }
+
+    /// Takes over what another one holds; where both have an entry, the one that is here stays. Waits
+    /// for a build.
+    pub fn adopt(&self, other: Self) {
+        let _builder = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut other = other
+            .index
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.write();
+        for place in 0..index.table.len() {
+            other.table.copy(&index.table, place as u32);
+        }
+        other.numbering = index.numbering + 1;
+        let old = std::mem::replace(&mut *index, other);
+        drop(index);
+        drop(old);
+    }
+
     /// How many live vectors there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.read(|flat| flat.slots.len() - flat.gaps)
+        self.read(|index| index.table.live())
     }
 
     /// Whether there is no live vector.
@@ -109,245 +199,218 @@ impl Vectors {
     /// Whether a graph is in use.
     #[must_use]
     pub fn has_graph(&self) -> bool {
-        self.read(|flat| flat.graph.is_some())
+        self.read(|index| index.graph.is_some())
     }
 
-    /// Adds a vector, or replaces the one of this fingerprint.
+    /// Bytes held by vectors, tables and graph; wordings belong to their entries.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.read(|index| {
+            let graph = index.graph.as_ref().map_or(0, |graph| graph.bytes());
+            PARTITION_BYTES + index.table.bytes() + graph
+        })
+    }
+
+    /// Adds a vector, or replaces the one of this fingerprint. A vector without a direction (zero, not
+    /// finite), or of another dimension than the others', only replaces.
     pub fn insert(&self, fingerprint: Fingerprint, vector: &[f32], wording: Arc<Wording>) {
-        self.remove(fingerprint);
-        let mut flat = self.flat.write().unwrap_or_else(PoisonError::into_inner);
-        if flat.dimension == 0 {
-            flat.dimension = vector.len();
-        }
-        if flat.dimension == vector.len() {
-            flat.vectors.extend_from_slice(vector);
-            let place = flat.slots.len();
-            flat.places.insert(fingerprint, place);
-            flat.slots.push(Some(Slot {
-                fingerprint,
-                wording,
-            }));
-        }
+        let Some(code) = encode(vector) else {
+            return self.remove(fingerprint);
+        };
+        let slot = Slot {
+            fingerprint,
+            wording,
+        };
+        let mut index = self.write();
+        index.remove(fingerprint);
+        index.table.insert(slot, &code);
     }
 
     /// Takes a vector out. Does nothing if there is none.
     pub fn remove(&self, fingerprint: Fingerprint) {
-        let mut flat = self.flat.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = flat.places.remove(&fingerprint)
-            && let Some(slot) = flat.slots.get_mut(at)
-        {
-            *slot = None;
-            flat.gaps += 1;
-            if flat.gaps * 4 > flat.slots.len() {
-                flat.pack();
-            }
-        }
+        self.write().remove(fingerprint);
     }
 
     /// The `most` nearest, nearest first.
     #[must_use]
     pub fn search(&self, query: &[f32], most: usize) -> Vec<Neighbour> {
-        self.read(|flat| {
-            if flat.dimension != query.len() {
-                return Vec::new();
-            }
-            let mut found: Vec<(Similarity, usize)> = Vec::new();
-            let mut scan_from = 0;
-            if let Some(graph) = &flat.graph {
-                // Gaps may be among the nearest: ask for more.
-                let near = graph.hnsw.search(query, most * 2, EF_SEARCH);
-                found.extend(near.iter().filter_map(|neighbour| {
-                    let similarity = Similarity::new(1.0 - neighbour.distance)?;
-                    let live = flat.slots.get(neighbour.d_id).is_some_and(Option::is_some);
-                    live.then_some((similarity, neighbour.d_id))
-                }));
-                scan_from = flat.covered;
-            }
-            let rest = flat
-                .vectors
-                .chunks_exact(flat.dimension)
-                .enumerate()
-                .skip(scan_from);
-            for (at, vector) in rest {
-                if flat.slots.get(at).is_some_and(Option::is_some) {
-                    found.extend(Similarity::new(dot(query, vector)).map(|near| (near, at)));
-                }
-            }
-            found.sort_unstable_by(|a, b| b.cmp(a));
-            found.truncate(most);
-            let neighbour = |(similarity, at): (Similarity, usize)| {
-                let slot = flat.slots.get(at)?.as_ref()?;
+        let Some(query) = encode(query) else {
+            return Vec::new();
+        };
+        self.read(|index| {
+            let near = index.search(&query, most).into_iter();
+            let neighbour = |(product, place): Near| {
+                let slot = index.table.slot(place)?;
                 Some(Neighbour {
-                    similarity,
+                    similarity: Similarity::new(cosine(product))?,
                     fingerprint: slot.fingerprint,
                     wording: Arc::clone(&slot.wording),
                 })
             };
-            found.into_iter().filter_map(neighbour).collect()
+            near.filter_map(neighbour).collect()
         })
     }
 
     /// Whether [`Vectors::build`] has something to do.
     #[must_use]
     pub fn wants_building(&self, graph_above: usize) -> bool {
-        self.read(|flat| flat.wants_building(graph_above))
+        self.read(|index| index.work(graph_above)).is_some()
     }
 
-    /// Builds or extends the graph. Takes milliseconds to seconds: not for a request to wait for.
+    /// Builds or extends the graph, or copies the partition without its tombstones. Takes milliseconds
+    /// to minutes: not for a request to wait for. Does nothing if somebody else is at it, who will see
+    /// what is new.
     pub fn build(&self, graph_above: usize) {
-        // Somebody else is at it, and will see what is new.
-        let Ok(_builder) = self.building.try_lock() else {
+        let Some(_builder) = self.try_building() else {
             return;
         };
-        loop {
-            let (graph, packings, from, dimension, vectors) = {
-                let flat = self.flat.read().unwrap_or_else(PoisonError::into_inner);
-                if !flat.wants_building(graph_above) {
-                    return;
+        while let Some(work) = self.read(|index| index.work(graph_above)) {
+            match work {
+                Work::Extend => self.extend(),
+                Work::Compact => self.compact(graph_above),
+            }
+        }
+    }
+
+    fn try_building(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.building.try_lock() {
+            Ok(builder) => Some(builder),
+            Err(TryLockError::Poisoned(builder)) => Some(builder.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Takes the next vectors into the graph.
+    fn extend(&self) {
+        let (codes, old, numbering) = self.read(|index| {
+            let codes = index.table.codes().clone();
+            (codes, index.graph.clone(), index.numbering)
+        });
+        let mut graph = old.as_deref().cloned().unwrap_or_default();
+        graph.extend(&codes, graph.len() + graph.len().max(FIRST_GRAPH));
+        let mut index = self.write();
+        if index.numbering == numbering {
+            index.graph = Some(Arc::new(graph));
+        }
+        // A large graph takes a while to free.
+        drop(index);
+        drop(old);
+    }
+
+    /// Copies the partition without its tombstones, a block at a time, builds the copy's graph and then
+    /// catches up with what has changed meanwhile.
+    fn compact(&self, graph_above: usize) {
+        self.write().removed = Some(Vec::new());
+        let mut next = Table::default();
+        let mut copied = 0;
+        self.copy_rest(&mut next, &mut copied);
+        let graph = (next.live() > graph_above).then(|| {
+            let mut graph = Graph::default();
+            graph.extend(next.codes(), next.len());
+            Arc::new(graph)
+        });
+        let mut many = true;
+        while many {
+            self.copy_rest(&mut next, &mut copied);
+            let removed = self.write().removed.replace(Vec::new());
+            let removed = removed.unwrap_or_default();
+            for some in removed.chunks(BLOCK) {
+                self.read(|index| next.follow(&index.table, some));
+            }
+            many = removed.len() > BLOCK;
+        }
+        let mut index = self.write();
+        for place in copied..index.table.len() {
+            next.copy(&index.table, place as u32);
+        }
+        let removed = index.removed.take().unwrap_or_default();
+        next.follow(&index.table, &removed);
+        let old = std::mem::replace(&mut index.table, next);
+        let old_graph = std::mem::replace(&mut index.graph, graph);
+        index.numbering += 1;
+        drop(index);
+        drop((old, old_graph));
+    }
+
+    /// Copies live entries from the place `copied` on, until less than a block is left.
+    fn copy_rest(&self, next: &mut Table, copied: &mut usize) {
+        let mut more = true;
+        while more {
+            more = self.read(|index| {
+                let to = index.table.len().min(*copied + BLOCK);
+                for place in *copied..to {
+                    next.copy(&index.table, place as u32);
                 }
-                let from = flat.graph.as_ref().map_or(0, |_| flat.covered);
-                let new = flat
-                    .vectors
-                    .get(from * flat.dimension..)
-                    .unwrap_or_default()
-                    .to_vec();
-                (flat.graph.clone(), flat.packings, from, flat.dimension, new)
-            };
-            let graph = graph.unwrap_or_else(|| {
-                let expected = (vectors.len() / dimension.max(1)) * 2;
-                let layers = 16;
-                Arc::new(Graph {
-                    hnsw: Hnsw::new(CONNECTIONS, expected, layers, EF_CONSTRUCTION, UnitDistance),
-                })
+                *copied = to;
+                index.table.len() > to
             });
-            let mut covered = from;
-            for vector in vectors.chunks_exact(dimension) {
-                graph.hnsw.insert_slice((vector, covered));
-                covered += 1;
-            }
-            let mut flat = self.flat.write().unwrap_or_else(PoisonError::into_inner);
-            if flat.packings == packings {
-                flat.graph = Some(graph);
-                flat.covered = covered;
-            }
         }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Flat) -> T) -> T {
-        look(&self.flat.read().unwrap_or_else(PoisonError::into_inner))
+    fn read<T>(&self, look: impl FnOnce(&Index) -> T) -> T {
+        look(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Flat {
-    fn wants_building(&self, graph_above: usize) -> bool {
-        if self.graph.is_some() {
-            self.slots.len() - self.covered > TAIL
+impl Index {
+    fn covered(&self) -> usize {
+        self.graph.as_ref().map_or(0, |graph| graph.len())
+    }
+
+    fn work(&self, graph_above: usize) -> Option<Work> {
+        let tail = self.table.len().saturating_sub(self.covered());
+        let extend = if self.graph.is_some() {
+            tail > TAIL.max(self.covered() / TAIL_SHARE)
         } else {
-            self.slots.len() - self.gaps > graph_above
+            self.table.live() > graph_above
+        };
+        if self.table.is_sparse() {
+            Some(Work::Compact)
+        } else {
+            extend.then_some(Work::Extend)
         }
     }
 
-    fn pack(&mut self) {
-        let mut vectors = Vec::with_capacity((self.slots.len() - self.gaps) * self.dimension);
-        for (slot, vector) in self
-            .slots
-            .iter()
-            .zip(self.vectors.chunks_exact(self.dimension.max(1)))
-        {
-            if slot.is_some() {
-                vectors.extend_from_slice(vector);
+    fn remove(&mut self, fingerprint: Fingerprint) {
+        if !self.table.remove(fingerprint) {
+            return;
+        }
+        if let Some(removed) = &mut self.removed {
+            removed.push(fingerprint);
+        } else if self.graph.is_none() && self.table.len() <= BLOCK && self.table.is_sparse() {
+            // So little that it need not wait for a builder.
+            self.table = self.table.without_gaps();
+            self.numbering += 1;
+        }
+    }
+
+    fn search(&self, query: &[i16], most: usize) -> Vec<Near> {
+        let codes = self.table.codes();
+        let most = most.min(self.table.live());
+        if query.len() != codes.dimension() || most == 0 {
+            return Vec::new();
+        }
+        let live = |place: u32| self.table.slot(place).is_some();
+        let mut found: BinaryHeap<Reverse<Near>> = BinaryHeap::new();
+        let mut offer = |near: Near| {
+            let nearer = found.peek().is_none_or(|worst| near > worst.0);
+            if (found.len() < most || nearer) && live(near.1) {
+                found.push(Reverse(near));
+                if found.len() > most {
+                    found.pop();
+                }
             }
+        };
+        if let Some(graph) = &self.graph {
+            let near = graph.search(codes, query, EF_SEARCH.max(most), live);
+            near.into_iter().for_each(&mut offer);
         }
-        self.vectors = vectors;
-        self.slots.retain(Option::is_some);
-        let live = self.slots.iter().flatten().map(|slot| slot.fingerprint);
-        self.places = live.zip(0..).collect();
-        (self.gaps, self.covered, self.graph) = (0, 0, None);
-        self.packings += 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unit(random: &mut fastrand::Rng) -> Vec<f32> {
-        let mut vector: Vec<f32> = (0..32).map(|_| random.f32() - 0.5).collect();
-        let length = dot(&vector, &vector).sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
-        vector
-    }
-
-    fn id(number: usize) -> Fingerprint {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&number.to_le_bytes());
-        Fingerprint::of(bytes)
-    }
-
-    fn nearest(vectors: &Vectors, query: &[f32]) -> Option<Fingerprint> {
-        vectors
-            .search(query, 1)
-            .first()
-            .map(|neighbour| neighbour.fingerprint)
-    }
-
-    #[test]
-    fn graph_and_scan_find_the_same() {
-        let mut random = fastrand::Rng::with_seed(1);
-        let all: Vec<Vec<f32>> = (0..1500).map(|_| unit(&mut random)).collect();
-        let vectors = Vectors::default();
-        for (number, vector) in all.iter().enumerate() {
-            vectors.insert(id(number), vector, Arc::default());
-        }
-        let queries: Vec<Vec<f32>> = (0..200).map(|_| unit(&mut random)).collect();
-        let flat: Vec<_> = queries
-            .iter()
-            .map(|query| nearest(&vectors, query))
-            .collect();
-        assert!(vectors.wants_building(1000) && !vectors.has_graph());
-        vectors.build(1000);
-        assert!(vectors.has_graph() && !vectors.wants_building(1000));
-        let same = queries
-            .iter()
-            .zip(&flat)
-            .filter(|(query, flat)| nearest(&vectors, query) == **flat);
-        assert!(same.count() >= 195, "recall@1 of the graph is below 97.5 %");
-    }
-
-    #[test]
-    fn what_comes_after_the_graph_is_found_and_what_is_removed_is_not() {
-        let mut random = fastrand::Rng::with_seed(2);
-        let all: Vec<Vec<f32>> = (0..400).map(|_| unit(&mut random)).collect();
-        let vectors = Vectors::default();
-        for (number, vector) in all.iter().enumerate() {
-            if number == 300 {
-                vectors.build(100);
-            }
-            vectors.insert(id(number), vector, Arc::default());
-        }
-        for (number, vector) in all.iter().enumerate() {
-            assert_eq!(nearest(&vectors, vector), Some(id(number)));
-        }
-        for (number, vector) in all.iter().enumerate().take(350) {
-            vectors.remove(id(number));
-            assert_ne!(nearest(&vectors, vector), Some(id(number)));
-        }
-        assert_eq!(vectors.len(), 50);
-        assert!(!vectors.has_graph(), "packing starts over");
-        vectors.build(10);
-        for (number, vector) in all.iter().enumerate().skip(350) {
-            assert_eq!(nearest(&vectors, vector), Some(id(number)));
-        }
-    }
-
-    #[test]
-    fn an_entry_is_in_it_once() {
-        let mut random = fastrand::Rng::with_seed(3);
-        let vectors = Vectors::default();
-        let (old, new) = (unit(&mut random), unit(&mut random));
-        vectors.insert(id(1), &old, Arc::default());
-        vectors.insert(id(1), &new, Arc::default());
-        assert_eq!(vectors.len(), 1);
-        assert!(vectors.search(&new, 5)[0].similarity.get() > 0.999);
+        codes.scan(query, self.covered()).for_each(offer);
+        let sorted = found.into_sorted_vec();
+        sorted.into_iter().map(|Reverse(near)| near).collect()
     }
 }

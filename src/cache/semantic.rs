@@ -60,11 +60,50 @@ impl Semantic {
         vectors.wants_building(graph_above).then_some(vectors)
     }
 
-    /// Takes a question out.
-    pub fn remove(&self, partition: Partition, fingerprint: Fingerprint) {
-        let Some(vectors) = self.get(partition) else {
-            return;
+    /// Takes over a partition as [`Vectors::restore`] made it. Questions that came in meanwhile stay.
+    /// Waits for a build of this partition, so it is not for a request.
+    pub fn restore(&self, partition: Partition, vectors: Vectors) {
+        let restored = {
+            let mut all = self
+                .partitions
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(partition).or_default())
         };
+        restored.adopt(vectors);
+    }
+
+    /// How many partitions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let all = self
+            .partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All partitions, for whoever saves their graphs.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<(Partition, Arc<Vectors>)> {
+        let all = self
+            .partitions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let pair =
+            |(partition, vectors): (&Partition, &Arc<Vectors>)| (*partition, Arc::clone(vectors));
+        all.iter().map(pair).collect()
+    }
+
+    /// Takes a question out. Gives its partition back if that wants compacting.
+    pub fn remove(&self, partition: Partition, fingerprint: Fingerprint) -> Option<Arc<Vectors>> {
+        let vectors = self.get(partition)?;
         vectors.remove(fingerprint);
         if vectors.is_empty() {
             let mut all = self
@@ -78,7 +117,9 @@ impl Semantic {
             {
                 all.remove(&partition);
             }
+            return None;
         }
+        vectors.wants_building(usize::MAX).then_some(vectors)
     }
 
     /// How many partitions and vectors there are, and how many partitions have a graph.
@@ -97,6 +138,15 @@ impl Semantic {
             size.graphs += usize::from(vectors.has_graph());
         }
         size
+    }
+
+    /// Bytes held by vectors, tables and graphs of all partitions. Goes through all of them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let partitions = self.partitions();
+        let entry = size_of::<(Partition, Arc<Vectors>)>();
+        let bytes = |(_, vectors): &(Partition, Arc<Vectors>)| entry + vectors.bytes();
+        partitions.iter().map(bytes).sum()
     }
 
     fn get(&self, partition: Partition) -> Option<Arc<Vectors>> {

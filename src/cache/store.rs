@@ -15,9 +15,10 @@ use std::{
 use moka::sync::Cache;
 
 use super::{
+    disk::Disk,
     entry::{Entry, Freshness, Now},
     memory::Memory,
-    partition::{Neighbour, Vectors},
+    partition::{Neighbour, PARTITION_BYTES, Vectors},
     pointer::{Alias, RawKey, Receipt},
     semantic::{Semantic, Size},
 };
@@ -36,6 +37,8 @@ use crate::{
 const POINTERS: u64 = 65_536;
 /// What a pointer takes with its place in a table, in bytes.
 const POINTER: u64 = 384;
+
+mod saving;
 
 /// The sizes of a store.
 #[derive(Debug, Clone, Copy)]
@@ -80,12 +83,15 @@ pub struct Store {
     bytes: u64,
     generation: AtomicU64,
     purges: AtomicU64,
+    /// Partitions of which much was removed.
+    unpacked: Mutex<Vec<Arc<Vectors>>>,
+    disk: Option<Disk>,
 }
 
 impl Store {
-    /// An empty store.
+    /// An empty store, mirrored to `disk` from now on.
     #[must_use]
-    pub fn new(bounds: Bounds, generation: u64) -> Self {
+    pub fn new(bounds: Bounds, generation: u64, disk: Option<Disk>) -> Self {
         // Three tables of pointers, each a sixteenth of the bound at most.
         let pointers = (bounds.bytes / 16 / POINTER).min(POINTERS);
         let entries = bounds.bytes - 3 * pointers * POINTER;
@@ -100,6 +106,8 @@ impl Store {
             bytes: bounds.bytes,
             generation: AtomicU64::new(generation),
             purges: AtomicU64::new(0),
+            unpacked: Mutex::default(),
+            disk,
         }
     }
 
@@ -185,8 +193,8 @@ impl Store {
         self.memory.used(entry);
     }
 
-    /// Keeps an entry, in place of an older one of the same request.
-    pub fn insert(&self, entry: Arc<Entry>) {
+    /// Keeps an entry that the disk has already; says whether there was room for it.
+    pub fn hold(&self, entry: Arc<Entry>) -> bool {
         let (fingerprint, surface) = (entry.fingerprint, entry.surface);
         let is_question = entry.question.is_some();
         let inserted = self.memory.insert(entry);
@@ -195,9 +203,13 @@ impl Store {
             if !is_question || inserted.refused {
                 self.unlink(replaced);
             }
+            if inserted.refused {
+                self.erase(&fingerprint);
+            }
         }
         for evicted in &inserted.evicted {
             self.unlink(evicted);
+            self.erase(&evicted.fingerprint);
             count(Left::Size);
         }
         if let Some(surface) = surface.filter(|_| !inserted.refused) {
@@ -207,11 +219,11 @@ impl Store {
                 self.surfaces().remove(&surface);
             }
         }
+        !inserted.refused
     }
 
-    /// Lets questions of the same meaning find an entry, if it is still there. Gives the partition
-    /// back if it wants building.
-    pub fn index(&self, entry: &Entry, embedding: &Embedding) -> Option<Arc<Vectors>> {
+    /// As [`Store::index`], of a vector that the disk has already.
+    pub fn place(&self, entry: &Entry, embedding: &Embedding) -> Option<Arc<Vectors>> {
         let question = entry.question.as_ref()?;
         let fingerprint = entry.fingerprint;
         if !self.memory.contains(&fingerprint) {
@@ -225,7 +237,13 @@ impl Store {
             self.graph_above,
         );
         if !self.memory.contains(&fingerprint) {
-            self.semantic.remove(question.partition, fingerprint);
+            self.detach(question.partition, fingerprint);
+        }
+        let partitions = self.semantic.len() * PARTITION_BYTES;
+        for evicted in self.memory.share(partitions as u64) {
+            self.unlink(&evicted);
+            self.erase(&evicted.fingerprint);
+            count(Left::Size);
         }
         wants
     }
@@ -270,6 +288,7 @@ impl Store {
         let removed = self.memory.remove(fingerprint);
         if let Some(entry) = &removed {
             self.unlink(entry);
+            self.erase(fingerprint);
             count(Left::Purged);
         }
         removed.is_some()
@@ -317,12 +336,6 @@ impl Store {
         self.generation.load(Ordering::Relaxed)
     }
 
-    /// Starts a new generation: nothing that is kept answers any more.
-    pub fn new_generation(&self) -> u64 {
-        self.purges.fetch_add(1, Ordering::SeqCst);
-        self.generation.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
     /// Calls `look` with every entry, in no order.
     pub fn each(&self, look: impl FnMut(&Arc<Entry>)) {
         self.memory.each(look);
@@ -352,6 +365,7 @@ impl Store {
         let removed = self.memory.remove_this(entry);
         if removed {
             self.unlink(entry);
+            self.erase(&entry.fingerprint);
             count(why);
         }
         removed
@@ -360,13 +374,32 @@ impl Store {
     /// Takes all that points to an entry out of the tables.
     fn unlink(&self, entry: &Entry) {
         if let Some(question) = &entry.question {
-            self.semantic.remove(question.partition, entry.fingerprint);
+            self.detach(question.partition, entry.fingerprint);
         }
         if let Some(surface) = entry.surface {
             let mut surfaces = self.surfaces();
             if surfaces.get(&surface) == Some(&entry.fingerprint) {
                 surfaces.remove(&surface);
             }
+        }
+    }
+
+    /// Takes a vector out. A partition that is mostly gaps by then is packed when it is built next.
+    fn detach(&self, partition: Partition, fingerprint: Fingerprint) {
+        if let Some(vectors) = self.semantic.remove(partition, fingerprint) {
+            self.unpacked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(vectors);
+        }
+    }
+
+    /// Packs the partitions of which much was removed. Takes its time: not for async workers.
+    pub fn pack(&self) {
+        let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        let unpacked: Vec<_> = unpacked.drain(..).collect();
+        for vectors in unpacked {
+            self.build(&vectors);
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) const STALENESS: Duration = Duration::ZERO;
 pub(crate) const GENERATION: u64 = 0;
 pub(crate) const MAX_BYTES: ByteSize = ByteSize::mib(512);
 pub(crate) const MAX_ENTRY_BYTES: ByteSize = ByteSize::mib(1);
-pub(crate) const INDEX_ABOVE: usize = 4096;
+pub(crate) const INDEX_ABOVE: usize = 2048;
 
 pub(crate) const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(3),

@@ -52,6 +52,7 @@ pub struct EncoderOptions {
 /// Dropping it ends the threads; the drop waits for the texts they are at, some milliseconds each.
 pub struct LocalEncoder {
     id: EncoderId,
+    dimension: usize,
     deadline: Duration,
     pool: Pool,
 }
@@ -99,6 +100,7 @@ impl LocalEncoder {
         tracing::info!(encoder = %id, threads = options.threads, "embedding model loaded");
         Ok(Self {
             id,
+            dimension: manifest.dimension,
             deadline: options.deadline,
             pool,
         })
@@ -118,6 +120,10 @@ impl fmt::Debug for LocalEncoder {
 impl Embed for LocalEncoder {
     fn encoder(&self) -> EncoderId {
         self.id.clone()
+    }
+
+    fn dimension(&self) -> usize {
+        self.dimension
     }
 
     fn embed(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>> {
@@ -264,6 +270,7 @@ mod tests {
     {
         LocalEncoder {
             id: EncoderId::new("test"),
+            dimension: 2,
             deadline: Duration::from_secs(60),
             pool: Pool::start(std::iter::once(work), ONE).unwrap(),
         }

@@ -33,6 +33,8 @@ use crate::{
 
 /// Classes that are told apart, 1.5 KiB each; questions of further ones are admitted as configured.
 const CLASSES: usize = 1024;
+/// Classes that are saved.
+const SAVED: usize = 64;
 /// Comparisons at the same time; each may embed two answers.
 const COMPARISONS: usize = 2;
 
@@ -115,10 +117,12 @@ impl Learner {
             return rule.start;
         }
         let state = self.state();
-        let settled = state.classes.get(class).and_then(|learned| learned.settled);
-        match settled {
-            Some((settled_rule, point)) if settled_rule == *rule => point.at,
-            _ => rule.start,
+        let Some(learned) = state.classes.get(class) else {
+            return rule.start;
+        };
+        match learned.settled {
+            Some((settled, point)) if settled == *rule => point.at,
+            _ => learned.calibrator.point(rule).at,
         }
     }
 
@@ -241,6 +245,33 @@ impl Learner {
         self.state()
             .brakes
             .retain(|entry, _| self.store.contains(entry));
+    }
+
+    /// What was learned, for storage: of the classes with the most labels.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let state = self.state();
+        let mut classes: Vec<_> = state.classes.iter().collect();
+        let labels = |learned: &Learned| learned.settled.map_or(0, |(_, point)| point.sample);
+        classes.sort_unstable_by_key(|(_, learned)| std::cmp::Reverse(labels(learned)));
+        let classes = classes.into_iter().take(SAVED);
+        let saved: Vec<_> = classes
+            .map(|(class, learned)| (class, &learned.calibrator))
+            .collect();
+        serde_json::to_vec(&saved).unwrap_or_default()
+    }
+
+    /// Takes over what [`Learner::snapshot`] gave; nothing of what can't be read.
+    pub fn restore(&self, snapshot: &[u8]) {
+        let saved: Vec<(Class, Calibrator)> = serde_json::from_slice(snapshot).unwrap_or_default();
+        let mut state = self.state();
+        for (class, calibrator) in saved.into_iter().take(SAVED) {
+            let learned = Learned {
+                calibrator,
+                settled: None,
+            };
+            state.classes.insert(class, learned);
+        }
     }
 
     /// What is known of each class.

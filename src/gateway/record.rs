@@ -155,12 +155,14 @@ impl Recorder {
         let identity = ticket.identity;
         let semantic = ticket.semantic && keep == Keep::ExactAndSemantic;
         let question = (identity.question)
-            .filter(|_| semantic && self.encoder.is_some())
-            .map(|text| Question {
+            .filter(|_| semantic)
+            .zip(self.encoder.as_ref())
+            .map(|(text, encoder)| Question {
                 partition: identity.partition,
                 has_matter: ticket.has_matter,
                 wording: Arc::new(Wording::of(&text)),
                 text: text.into(),
+                dimension: encoder.dimension(),
             });
         let entry = Arc::new(Entry {
             fingerprint: identity.fingerprint,

@@ -12,6 +12,7 @@
 //! that were given the same answer to the same question share what follows.
 
 use blake3::Hasher;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{ident::Namespace, wire::chat::ChatRequest};
@@ -25,7 +26,7 @@ use super::{
 mod canonical;
 
 /// Whose entries a request may see. Made with a secret of the process, so it can't be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scope([u8; 32]);
 
 impl Scope {
@@ -70,18 +71,6 @@ pub enum ScopeKind {
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of these bytes, as read back from storage.
-    #[must_use]
-    pub const fn of(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, for storage.
-    #[must_use]
-    pub const fn bytes(self) -> [u8; 32] {
-        self.0
-    }
-
     /// The first byte: as good as any for spreading fingerprints evenly, since they are hashes.
     #[must_use]
     pub const fn first(self) -> u8 {
@@ -120,18 +109,6 @@ pub struct Surface([u8; 32]);
 pub struct ContextId([u8; 32]);
 
 impl ContextId {
-    /// The conversation with these bytes, as read back from storage.
-    #[must_use]
-    pub const fn of(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, for storage.
-    #[must_use]
-    pub const fn bytes(self) -> [u8; 32] {
-        self.0
-    }
-
     /// The conversation that goes on with this plain answer, as clients send it back.
     #[must_use]
     pub fn after(self, answer: &str) -> Self {
@@ -145,6 +122,25 @@ impl ContextId {
         Self(blake3::keyed_hash(&self.0, message).into())
     }
 }
+
+macro_rules! stored {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// What has these bytes, as read back from storage.
+            #[must_use]
+            pub const fn of(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes, for storage.
+            #[must_use]
+            pub const fn bytes(self) -> [u8; 32] {
+                self.0
+            }
+        }
+    )*};
+}
+stored!(Scope, Fingerprint, Partition, Surface, ContextId);
 
 /// A request's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]

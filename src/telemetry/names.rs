@@ -1,6 +1,6 @@
 //! The names of all metrics, with their help texts.
 
-use metrics::{Unit, describe_counter, describe_histogram};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Answered requests, by route and status.
 pub const HTTP_DURATION: &str = "http_server_request_duration_seconds";
@@ -10,6 +10,14 @@ pub const CACHE_LOOKUPS: &str = "refrain_cache_lookups_total";
 pub const CACHE_BYPASS: &str = "refrain_cache_bypass_total";
 /// Entries that went before their time.
 pub const CACHE_EVICTIONS: &str = "refrain_cache_evictions_total";
+/// Whether entries reach the disk.
+pub const CACHE_DISK_STATE: &str = "refrain_cache_disk_state";
+/// Length of the cache's file.
+pub const CACHE_DISK_BYTES: &str = "refrain_cache_disk_bytes";
+/// Writes to the cache's file that failed.
+pub const CACHE_DISK_FAILURES: &str = "refrain_cache_disk_failures_total";
+/// Entries that there was no room for in the queue to the disk.
+pub const CACHE_DISK_DROPPED: &str = "refrain_cache_disk_dropped_total";
 /// Tokens that no provider had to be paid for.
 pub const CACHE_SAVED_TOKENS: &str = "refrain_cache_saved_tokens_total";
 /// Answers that were compared with a neighbour's.
@@ -40,6 +48,19 @@ pub fn describe() {
     describe_counter!(
         CACHE_EVICTIONS,
         "Entries that went before their time, by reason"
+    );
+    describe_gauge!(
+        CACHE_DISK_STATE,
+        "1 if entries reach the disk, 0 if they are in memory only"
+    );
+    describe_gauge!(CACHE_DISK_BYTES, Unit::Bytes, "Length of the cache's file");
+    describe_counter!(
+        CACHE_DISK_FAILURES,
+        "Failures of the cache's file, by reason"
+    );
+    describe_counter!(
+        CACHE_DISK_DROPPED,
+        "Entries that the disk was too slow for; they are saved later"
     );
     describe_counter!(
         CACHE_SAVED_TOKENS,

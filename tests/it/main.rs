@@ -20,5 +20,6 @@ mod errors;
 mod panics;
 mod paraphrase;
 mod passing;
+mod quality;
 mod streams;
 mod tidy;

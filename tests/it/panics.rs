@@ -16,6 +16,10 @@ impl Embed for Brittle {
         EncoderId::new("brittle")
     }
 
+    fn dimension(&self) -> usize {
+        2
+    }
+
     fn embed(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>> {
         assert!(!text.contains("panic"), "a planted panic");
         Box::pin(async { Embedding::new(self.encoder(), vec![1.0, 0.0]) })

@@ -15,8 +15,8 @@ const WITHIN: [(&str, &[&str]); 4] = [
     ("clock", &["units", "ident", "wire"]),
     ("error", &["units", "ident", "wire", "clock"]),
 ];
-/// Assembly is shown, so the tour stands on it.
-const TOUR: (&str, &[&str]) = ("tour", &["app"]);
+/// Assembly is shown and measured, so the tour and the evaluation stand on it.
+const ON_APP: [(&str, &[&str]); 2] = [("tour", &["app"]), ("eval", &["app"])];
 
 struct Source {
     path: PathBuf,
@@ -174,7 +174,7 @@ fn modules_import_from_lower_floors_only() {
         {
             let known = WITHIN
                 .iter()
-                .chain([&TOUR])
+                .chain(&ON_APP)
                 .find(|(name, _)| *name == module);
             let within = known.is_some_and(|(_, others)| others.contains(&&*import));
             if floors.get(&import).is_none_or(|other| other >= floor) && !within {

@@ -1,17 +1,17 @@
 //! What is counted together, and what is remembered of a neighbour that was admitted.
 
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
 
 use super::Rule;
 use crate::policy::{admit::Score, identity::Scope};
 
 /// Questions whose errors are counted together. One tenant's, so that nobody moves another's point.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Class {
     /// Whose questions.
     pub scope: Scope,
     /// The provider and model that answer them.
-    pub model: Arc<str>,
+    pub model: Box<str>,
     /// Whether they are about a matter that has to be equal.
     pub has_matter: bool,
 }

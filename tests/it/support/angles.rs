@@ -41,6 +41,10 @@ impl Embed for Angles {
         EncoderId::new("angles")
     }
 
+    fn dimension(&self) -> usize {
+        2
+    }
+
     fn embed(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let vector = self

@@ -1,0 +1,222 @@
+//! The cache across restarts: what the disk holds becomes the store, and goes on being mirrored.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+
+use super::BuildError;
+use crate::{
+    cache::{
+        disk::{self, Disk, Loaded, Options},
+        entry::Entry,
+        mirror,
+        partition::Vectors,
+        store::{Bounds, Store},
+    },
+    clock::Clock,
+    config::Cache,
+    embed::Embed,
+    gateway::learn::Learner,
+};
+
+/// How often the disk is asked what it has not got.
+const TICK: Duration = Duration::from_secs(1);
+/// Ticks between two times that what was learned is saved.
+const LEARNED: u32 = 30;
+/// The name under which the disk keeps what was learned.
+const LEARNING: &str = "learning";
+
+/// A store, and what is left to do for it.
+pub(super) struct Restored {
+    pub(super) store: Arc<Store>,
+    /// Questions whose vectors another encoder made, or nobody yet.
+    pub(super) unembedded: Vec<Arc<Entry>>,
+    /// Partitions that want a graph.
+    pub(super) unbuilt: Vec<Arc<Vectors>>,
+}
+
+/// What scopes are keyed with.
+pub(super) fn secret(cache: &Cache) -> Result<[u8; 32], BuildError> {
+    const PURPOSE: &str = "refrain 2026-11 tenant scopes";
+    if let Some(secret) = &cache.secret {
+        return Ok(blake3::derive_key(PURPOSE, secret.expose().as_bytes()));
+    }
+    if let Some(directory) = cache.data_dir.as_deref().filter(|_| cache.enabled) {
+        return disk::secret(directory).map_err(|source| BuildError::Secret {
+            directory: directory.to_owned(),
+            source,
+        });
+    }
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| BuildError::Random(error.to_string()))?;
+    Ok(secret)
+}
+
+/// The store that `cache` describes, with what its disk holds. Takes a second for 100,000 entries.
+pub(super) fn restore(
+    cache: &Cache,
+    encoder: Option<&dyn Embed>,
+    clock: &Clock,
+) -> Result<Restored, BuildError> {
+    let bounds = Bounds {
+        bytes: cache.max_bytes.get(),
+        graph_above: cache.index_above,
+    };
+    let directory = cache.data_dir.as_deref().filter(|_| cache.enabled);
+    let Some(directory) = directory else {
+        return Ok(Restored {
+            store: Arc::new(Store::new(bounds, cache.generation, None)),
+            unembedded: Vec::new(),
+            unbuilt: Vec::new(),
+        });
+    };
+    let (disk, loaded) = Disk::open(directory, clock, &Options::default())?;
+    let generation = Store::saved_generation(&disk)
+        .unwrap_or(0)
+        .max(cache.generation);
+    let store = Arc::new(Store::new(bounds, generation, Some(disk)));
+    Ok(fill(store, loaded, encoder, clock, cache))
+}
+
+fn fill(
+    store: Arc<Store>,
+    mut loaded: Loaded,
+    encoder: Option<&dyn Embed>,
+    clock: &Clock,
+    cache: &Cache,
+) -> Restored {
+    let now = clock.unix();
+    let keep_stale = cache.stale_while_revalidate.max(cache.stale_if_error);
+    let dimension = encoder.map_or(0, Embed::dimension);
+    let encoder = encoder.map(Embed::encoder);
+    let (mut entries, mut left_out) = (0_u64, 0_u64);
+    let (mut unembedded, mut unbuilt) = (Vec::new(), Vec::<Arc<Vectors>>::new());
+    for record in loaded.by_ref() {
+        let key = record.fingerprint;
+        let is_wanted = |entry: &Entry| {
+            let past = now.since(entry.stored).saturating_sub(entry.ttl);
+            entry.generation == store.generation() && (past.is_zero() || past < keep_stale)
+        };
+        let read = mirror::entry(record, now, dimension).filter(|(entry, _)| is_wanted(entry));
+        let Some((entry, vector)) = read else {
+            left_out += 1;
+            if let Some(disk) = store.disk() {
+                disk.remove(key);
+            }
+            continue;
+        };
+        let entry = Arc::new(entry);
+        if !store.hold(Arc::clone(&entry)) {
+            continue;
+        }
+        entries += 1;
+        let Some(encoder) = encoder.as_ref().filter(|_| entry.question.is_some()) else {
+            continue;
+        };
+        match vector.and_then(|vector| vector.unpack(encoder)) {
+            Some(embedding) => {
+                let wants = store.place(&entry, &embedding);
+                let known =
+                    |vectors: &Arc<Vectors>| unbuilt.iter().any(|v| Arc::ptr_eq(v, vectors));
+                unbuilt.extend(wants.filter(|vectors| !known(vectors)));
+            }
+            None => unembedded.push(entry),
+        }
+    }
+    tracing::info!(
+        entries,
+        left_out,
+        damaged = loaded.damaged(),
+        to_embed = unembedded.len(),
+        "the cache was read from disk"
+    );
+    Restored {
+        store,
+        unembedded,
+        unbuilt,
+    }
+}
+
+/// Builds the graphs and makes the vectors that are missing, while requests are served.
+pub(super) fn catch_up(
+    chores: &mut JoinSet<()>,
+    restored: Restored,
+    encoder: Option<Arc<dyn Embed>>,
+) {
+    let Restored {
+        store,
+        unembedded,
+        unbuilt,
+    } = restored;
+    for vectors in unbuilt {
+        let store = Arc::clone(&store);
+        chores.spawn_blocking(move || store.build(&vectors));
+    }
+    let Some(encoder) = encoder.filter(|_| !unembedded.is_empty()) else {
+        return;
+    };
+    chores.spawn(async move {
+        let questions = unembedded.len();
+        for entry in unembedded {
+            let Some(question) = &entry.question else {
+                continue;
+            };
+            // Requests go first: where the encoder is busy, this waits.
+            let embedding = loop {
+                match encoder.embed(&question.text).await {
+                    Ok(embedding) => break Some(embedding),
+                    Err(error) if error.is_passing() => tokio::time::sleep(TICK).await,
+                    Err(_) => break None,
+                }
+            };
+            let wants = embedding.and_then(|embedding| store.index(&entry, &embedding));
+            if let Some(vectors) = wants {
+                let store = Arc::clone(&store);
+                let built = tokio::task::spawn_blocking(move || store.build(&vectors));
+                if built.await.is_err() {
+                    tracing::error!("building an index failed");
+                }
+            }
+        }
+        tracing::info!(questions, "the questions read from disk are embedded again");
+    });
+}
+
+/// Takes over what was learned before the start.
+pub(super) fn recall(store: &Store, learner: &Learner) {
+    if let Some(learned) = store.disk().and_then(|disk| disk.meta(LEARNING)) {
+        learner.restore(&learned);
+    }
+}
+
+/// Saves what the disk was too slow for, and now and then what was learned.
+pub(super) fn keep_saved(chores: &mut JoinSet<()>, store: &Arc<Store>, learner: &Learner) {
+    let Some(disk) = store.disk().cloned() else {
+        return;
+    };
+    let (store, learner) = (Arc::clone(store), learner.clone());
+    chores.spawn(async move {
+        for tick in 0_u32.. {
+            tokio::time::sleep(TICK).await;
+            if tick % LEARNED == LEARNED - 1 {
+                disk.put_meta(LEARNING, learner.snapshot());
+            }
+            let store = Arc::clone(&store);
+            if (tokio::task::spawn_blocking(move || store.save_unsaved()).await).is_err() {
+                tracing::error!("saving the cache failed");
+            }
+        }
+    });
+}
+
+/// Makes all that was kept durable.
+pub(super) async fn finish(store: &Store, learner: &Learner) {
+    let Some(disk) = store.disk().cloned() else {
+        return;
+    };
+    disk.put_meta(LEARNING, learner.snapshot());
+    let flushed = tokio::task::spawn_blocking(move || disk.flush()).await;
+    if !matches!(flushed, Ok(Ok(()))) {
+        tracing::warn!("the last entries could not be saved");
+    }
+}

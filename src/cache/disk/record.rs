@@ -1,0 +1,264 @@
+//! One entry as it lies in the file: its form, its checksum, its vector.
+//!
+//! A value is `version (1 byte) · checksum (8 bytes) · fields (postcard)`. The checksum is the
+//! beginning of BLAKE3 over version, key and fields, so that a value under another's key is as
+//! damaged as one with a flipped bit. Invariant: what [`decode`] gives back was written as it is.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::embed::{Embedding, EncoderId};
+
+/// What an entry is found by: the fingerprint of its request.
+pub type Key = [u8; 32];
+
+/// The form of [`Record`] below. A change of its fields needs a new number, and a reader of the old
+/// form beside the new one.
+const VERSION: u8 = 1;
+const CHECKSUM: usize = 8;
+const HEAD: usize = 1 + CHECKSUM;
+
+/// One entry, as plain data: hashes, numbers, texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The identity of the request, and the key in the file.
+    #[serde(skip)]
+    pub fingerprint: Key,
+    /// The identity of the request but for the wording of its question.
+    pub partition: Option<Key>,
+    /// The identity of the request in canonical spelling.
+    pub surface: Option<Key>,
+    /// The identity of the conversation that its answer continues.
+    pub context: Key,
+    /// Whose entry it is.
+    pub scope: Key,
+    /// The namespace that the request named; empty if none.
+    pub namespace: String,
+    /// The wording of the question, if it may be found by meaning.
+    pub question: Option<String>,
+    /// The vector of the question.
+    pub vector: Option<PackedVector>,
+    /// The answer as JSON.
+    pub written: Bytes,
+    /// Who gave it.
+    pub provider: String,
+    /// What the provider calls the model.
+    pub model: String,
+    /// What the client called the model.
+    pub asked_model: String,
+    /// Tokens read and written, if the provider counted them.
+    pub usage: Option<(u64, u64)>,
+    /// The `usage` that was counted here, as JSON.
+    pub counted: Option<String>,
+    /// US dollars per million tokens read and written.
+    pub price: Option<(f64, f64)>,
+    /// When it was stored, in milliseconds since 1970.
+    pub stored_unix_ms: u64,
+    /// How long it may be used from then on, in milliseconds.
+    pub ttl_ms: u64,
+    /// What it was labelled with.
+    pub tags: Vec<String>,
+    /// The generation of the cache that it belongs to.
+    pub generation: u64,
+    /// How often it has answered.
+    pub uses: u64,
+    /// Whether the prompt had matter beside its question.
+    pub has_matter: bool,
+    /// The beginning of the prompt, for removal by prefix.
+    pub prompt: String,
+}
+
+impl Record {
+    /// About how many bytes it takes while it waits to be written.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let texts = [&self.namespace, &self.provider, &self.model];
+        let more = [&self.asked_model, &self.prompt];
+        let optional = [&self.question, &self.counted];
+        let texts: usize = texts.into_iter().chain(more).map(String::len).sum();
+        let optional: usize = optional.into_iter().flatten().map(String::len).sum();
+        let tags: usize = self
+            .tags
+            .iter()
+            .map(|tag| size_of::<String>() + tag.len())
+            .sum();
+        let vector = self
+            .vector
+            .as_ref()
+            .map_or(0, |vector| vector.numbers.len());
+        size_of::<Self>() + self.written.len() + texts + optional + tags + vector
+    }
+}
+
+/// A unit vector in 16-bit fixed point, and the encoder that made it.
+///
+/// Half the size of floats. The steps of 2⁻¹⁵ move a cosine by about 10⁻⁵, a fiftieth of what
+/// decisions notice; eight bits would move it by 10⁻³.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedVector {
+    /// The beginning of the hash of the encoder's id.
+    encoder: [u8; 8],
+    /// Little-endian `i16`s, each component times 32,767.
+    numbers: Bytes,
+}
+
+/// The factor of the fixed point; components of a unit vector are at most 1.
+const UNIT: f32 = 32_767.0;
+
+impl PackedVector {
+    /// Packs a vector.
+    #[must_use]
+    pub fn new(embedding: &Embedding) -> Self {
+        let mut numbers = Vec::with_capacity(embedding.as_slice().len() * 2);
+        for component in embedding.as_slice() {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a float casts to the nearest i16"
+            )]
+            let fixed = (component * UNIT).round() as i16;
+            numbers.extend_from_slice(&fixed.to_le_bytes());
+        }
+        Self {
+            encoder: encoder_tag(&embedding.encoder()),
+            numbers: numbers.into(),
+        }
+    }
+
+    /// The vector; `None` if another encoder made it, so that it has to be made anew.
+    #[must_use]
+    pub fn unpack(&self, encoder: &EncoderId) -> Option<Embedding> {
+        if self.encoder != encoder_tag(encoder) {
+            return None;
+        }
+        let (numbers, rest) = self.numbers.as_chunks::<2>();
+        let components = numbers
+            .iter()
+            .map(|bytes| f32::from(i16::from_le_bytes(*bytes)) / UNIT);
+        rest.is_empty()
+            .then(|| Embedding::new(encoder.clone(), components.collect()).ok())
+            .flatten()
+    }
+}
+
+fn encoder_tag(encoder: &EncoderId) -> [u8; 8] {
+    beginning(blake3::hash(encoder.as_str().as_bytes()))
+}
+
+fn beginning(hash: blake3::Hash) -> [u8; CHECKSUM] {
+    let mut short = [0; CHECKSUM];
+    for (to, from) in short.iter_mut().zip(hash.as_bytes()) {
+        *to = *from;
+    }
+    short
+}
+
+/// The checksum of a value under its name.
+fn checksum(version: u8, name: &[u8], content: &[u8]) -> [u8; CHECKSUM] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[version]);
+    hasher.update(&(name.len() as u64).to_le_bytes());
+    hasher.update(name);
+    hasher.update(content);
+    beginning(hasher.finalize())
+}
+
+/// Why a value is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value is damaged or of an unknown version")]
+pub(super) struct Damaged;
+
+/// `content` under `name`, with its version and checksum before it.
+pub(super) fn seal(name: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(HEAD + content.len());
+    value.push(VERSION);
+    value.extend_from_slice(&checksum(VERSION, name, content));
+    value.extend_from_slice(content);
+    value
+}
+
+/// What [`seal`] got.
+pub(super) fn unseal<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], Damaged> {
+    let (version, rest) = value.split_first().ok_or(Damaged)?;
+    let (sum, content) = rest.split_first_chunk::<CHECKSUM>().ok_or(Damaged)?;
+    let intact = *version == VERSION && *sum == checksum(VERSION, name, content);
+    intact.then_some(content).ok_or(Damaged)
+}
+
+/// The value of a record; `None` if it has no serial form, which no record is without.
+pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
+    let fields = postcard::to_allocvec(record).ok()?;
+    Some(seal(&record.fingerprint, &fields))
+}
+
+/// The record of a value.
+pub(super) fn decode(key: &Key, value: &[u8]) -> Result<Record, Damaged> {
+    let fields = unseal(key, value)?;
+    let mut record: Record = postcard::from_bytes(fields).map_err(|_not_ours| Damaged)?;
+    record.fingerprint = *key;
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cache::disk::tests::record;
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_noticed() {
+        let record = record(7);
+        let value = encode(&record).unwrap();
+        assert_eq!(decode(&record.fingerprint, &value), Ok(record.clone()));
+        for at in 0..value.len() * 8 {
+            let mut flipped = value.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert_eq!(
+                decode(&record.fingerprint, &flipped),
+                Err(Damaged),
+                "bit {at}"
+            );
+        }
+        for length in 0..value.len() {
+            assert_eq!(decode(&record.fingerprint, &value[..length]), Err(Damaged));
+        }
+    }
+
+    #[test]
+    fn a_value_under_anothers_key_is_damaged() {
+        let value = encode(&record(1)).unwrap();
+        assert_eq!(decode(&record(2).fingerprint, &value), Err(Damaged));
+    }
+
+    #[test]
+    fn a_vector_of_another_encoder_is_not_unpacked() {
+        let (ours, other) = (EncoderId::new("a"), EncoderId::new("b"));
+        let embedding = Embedding::new(ours.clone(), vec![0.6, -0.8]).unwrap();
+        let packed = PackedVector::new(&embedding);
+        assert_eq!(packed.unpack(&other), None);
+        assert!(packed.unpack(&ours).unwrap().cosine(&embedding) > 0.999_99);
+    }
+
+    fn unit_vector() -> impl Strategy<Value = Embedding> {
+        let numbers = prop::collection::vec(-1.0_f32..1.0, 384);
+        numbers.prop_filter_map("has a direction", |numbers| {
+            Embedding::new(EncoderId::new("test"), numbers).ok()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn packing_moves_no_cosine_noticeably(a in unit_vector(), b in unit_vector()) {
+            let back = |vector| PackedVector::new(vector).unpack(&EncoderId::new("test")).unwrap();
+            prop_assert!((back(&a).cosine(&back(&b)) - a.cosine(&b)).abs() < 5e-5);
+            prop_assert!(back(&a).cosine(&a) > 0.999_99);
+        }
+
+        #[test]
+        fn garbage_is_damaged_and_nothing_worse(key: Key, value: Vec<u8>, fields: Vec<u8>) {
+            prop_assert_eq!(decode(&key, &value), Err(Damaged));
+            // Even with a right checksum, as a bug could write it.
+            let _any = decode(&key, &seal(&key, &fields));
+        }
+    }
+}
