@@ -28,7 +28,7 @@ const PROMPTS: [(&str, f32); 13] = [
     ("Is 9 litres enough for a tomato plant?", 0.05),
     ("is 5 litres enough for one tomato plant", 0.01),
     ("When do tulips bloom?", 1.0),
-    ("When do tulips flower?", 0.96),
+    ("When is it that tulips bloom?", 0.96),
     ("Open the roof of the greenhouse", 1.0),
     ("Close the roof of the greenhouse", 0.99),
     ("List the plants.", 1.0),
