@@ -45,6 +45,8 @@ use crate::{
 mod persistence;
 mod providers;
 
+use self::persistence::Saver;
+
 /// How often what is dead is looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -95,7 +97,7 @@ pub struct App {
     api: Arc<Api>,
     limits: Limits,
     tasks: TaskTracker,
-    learner: Learner,
+    saver: Option<Saver>,
     /// Chores that go on for as long as the app; dropping it ends them.
     chores: JoinSet<()>,
 }
@@ -182,7 +184,10 @@ impl App {
             tasks.clone(),
         );
         persistence::recall(&store, &learner);
-        persistence::keep_saved(&mut chores, &store, &learner);
+        let saver = Saver::new(&config.cache, &store, &learner, encoder.as_deref());
+        if let Some(saver) = &saver {
+            saver.keep_saved(&mut chores);
+        }
         persistence::catch_up(&mut chores, restored, encoder.clone());
         let recorder = Recorder::new(
             Arc::clone(&store),
@@ -245,7 +250,7 @@ impl App {
             api: Arc::new(api),
             limits,
             tasks,
-            learner,
+            saver,
             chores,
         })
     }
@@ -299,7 +304,9 @@ impl App {
     pub async fn close(mut self) {
         self.settle().await;
         self.chores.shutdown().await;
-        persistence::finish(&self.api.store, &self.learner).await;
+        if let Some(saver) = self.saver {
+            saver.finish().await;
+        }
     }
 }
 

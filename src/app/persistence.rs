@@ -1,6 +1,11 @@
 //! The cache across restarts: what the disk holds becomes the store, and goes on being mirrored.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
@@ -15,14 +20,19 @@ use crate::{
     },
     clock::Clock,
     config::Cache,
-    embed::Embed,
+    embed::{Embed, Embedding, EncoderId},
     gateway::learn::Learner,
+    policy::identity::Partition,
 };
 
 /// How often the disk is asked what it has not got.
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two times that what was learned is saved.
 const LEARNED: u32 = 30;
+/// Ticks between two times that graphs are saved.
+const SAVED_GRAPHS: u32 = 600;
+/// Where graphs are saved in the data directory.
+const GRAPHS: &str = "graphs";
 /// The name under which the disk keeps what was learned.
 const LEARNING: &str = "learning";
 
@@ -71,11 +81,12 @@ pub(super) fn restore(
         });
     };
     let (disk, loaded) = Disk::open(directory, clock, &Options::default())?;
+    let graphs = directory.join(GRAPHS);
     let generation = Store::saved_generation(&disk)
         .unwrap_or(0)
         .max(cache.generation);
     let store = Arc::new(Store::new(bounds, generation, Some(disk)));
-    Ok(fill(store, loaded, encoder, clock, cache))
+    Ok(fill(store, loaded, encoder, clock, cache, &graphs))
 }
 
 fn fill(
@@ -84,7 +95,10 @@ fn fill(
     encoder: Option<&dyn Embed>,
     clock: &Clock,
     cache: &Cache,
+    graphs: &Path,
 ) -> Restored {
+    let with_graph = Store::saved_graphs(graphs);
+    let mut together: HashMap<Partition, Vec<(Arc<Entry>, Embedding)>> = HashMap::new();
     let now = clock.unix();
     let keep_stale = cache.stale_while_revalidate.max(cache.stale_if_error);
     let dimension = encoder.map_or(0, Embed::dimension);
@@ -113,15 +127,25 @@ fn fill(
         let Some(encoder) = encoder.as_ref().filter(|_| entry.question.is_some()) else {
             continue;
         };
-        match vector.and_then(|vector| vector.unpack(encoder)) {
-            Some(embedding) => {
+        let partition = entry.question.as_ref().map(|question| question.partition);
+        match (vector.and_then(|vector| vector.unpack(encoder)), partition) {
+            (Some(embedding), Some(partition)) if with_graph.contains(&partition) => {
+                together
+                    .entry(partition)
+                    .or_default()
+                    .push((entry, embedding));
+            }
+            (Some(embedding), _) => {
                 let wants = store.place(&entry, &embedding);
                 let known =
                     |vectors: &Arc<Vectors>| unbuilt.iter().any(|v| Arc::ptr_eq(v, vectors));
                 unbuilt.extend(wants.filter(|vectors| !known(vectors)));
             }
-            None => unembedded.push(entry),
+            (None, _) => unembedded.push(entry),
         }
+    }
+    for (partition, placed) in together {
+        unbuilt.extend(store.place_all(partition, &placed, graphs));
     }
     tracing::info!(
         entries,
@@ -189,34 +213,77 @@ pub(super) fn recall(store: &Store, learner: &Learner) {
     }
 }
 
-/// Saves what the disk was too slow for, and now and then what was learned.
-pub(super) fn keep_saved(chores: &mut JoinSet<()>, store: &Arc<Store>, learner: &Learner) {
-    let Some(disk) = store.disk().cloned() else {
-        return;
-    };
-    let (store, learner) = (Arc::clone(store), learner.clone());
-    chores.spawn(async move {
-        for tick in 0_u32.. {
-            tokio::time::sleep(TICK).await;
-            if tick % LEARNED == LEARNED - 1 {
-                disk.put_meta(LEARNING, learner.snapshot());
-            }
-            let store = Arc::clone(&store);
-            if (tokio::task::spawn_blocking(move || store.save_unsaved()).await).is_err() {
-                tracing::error!("saving the cache failed");
-            }
-        }
-    });
+/// What is saved, and where.
+#[derive(Debug, Clone)]
+pub(super) struct Saver {
+    store: Arc<Store>,
+    learner: Learner,
+    disk: Disk,
+    graphs: PathBuf,
+    encoder: Option<EncoderId>,
 }
 
-/// Makes all that was kept durable.
-pub(super) async fn finish(store: &Store, learner: &Learner) {
-    let Some(disk) = store.disk().cloned() else {
-        return;
-    };
-    disk.put_meta(LEARNING, learner.snapshot());
-    let flushed = tokio::task::spawn_blocking(move || disk.flush()).await;
-    if !matches!(flushed, Ok(Ok(()))) {
-        tracing::warn!("the last entries could not be saved");
+impl Saver {
+    /// `None` if nothing outlives the process.
+    pub(super) fn new(
+        cache: &Cache,
+        store: &Arc<Store>,
+        learner: &Learner,
+        encoder: Option<&dyn Embed>,
+    ) -> Option<Self> {
+        Some(Self {
+            store: Arc::clone(store),
+            learner: learner.clone(),
+            disk: store.disk()?.clone(),
+            graphs: cache.data_dir.as_ref()?.join(GRAPHS),
+            encoder: encoder.map(Embed::encoder),
+        })
+    }
+
+    /// Saves what the disk was too slow for; now and then also what was learned, and the graphs.
+    pub(super) fn keep_saved(&self, chores: &mut JoinSet<()>) {
+        let saver = self.clone();
+        chores.spawn(async move {
+            for tick in 1_u32.. {
+                tokio::time::sleep(TICK).await;
+                if tick % LEARNED == 0 {
+                    saver.save_learned();
+                }
+                let saver = saver.clone();
+                let saved = tokio::task::spawn_blocking(move || {
+                    saver.store.save_unsaved();
+                    if tick % SAVED_GRAPHS == 0 {
+                        saver.save_graphs();
+                    }
+                });
+                if saved.await.is_err() {
+                    tracing::error!("saving the cache failed");
+                }
+            }
+        });
+    }
+
+    /// Makes all that was kept durable.
+    pub(super) async fn finish(self) {
+        self.save_learned();
+        let finished = tokio::task::spawn_blocking(move || {
+            let flushed = self.disk.flush();
+            self.save_graphs();
+            flushed
+        });
+        if !matches!(finished.await, Ok(Ok(()))) {
+            tracing::warn!("the last entries could not be saved");
+        }
+    }
+
+    fn save_learned(&self) {
+        self.disk.put_meta(LEARNING, self.learner.snapshot());
+    }
+
+    fn save_graphs(&self) {
+        let Some(encoder) = &self.encoder else { return };
+        if let Err(error) = self.store.save_graphs(&self.graphs, encoder) {
+            tracing::warn!(%error, "the indexes could not be saved; they are built anew at the next start");
+        }
     }
 }

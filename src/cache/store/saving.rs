@@ -2,7 +2,12 @@
 //!
 //! The memory changes first, the disk after it: what has left memory meanwhile is taken out again.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::Store;
 use crate::{
@@ -10,10 +15,10 @@ use crate::{
         disk::{Disk, Unsaved},
         entry::Entry,
         mirror,
-        partition::Vectors,
+        partition::{SavedGraph, Vectors},
     },
-    embed::Embedding,
-    policy::identity::Fingerprint,
+    embed::{Embedding, EncoderId},
+    policy::identity::{Fingerprint, Partition},
 };
 
 /// The name under which the disk keeps the generation.
@@ -78,6 +83,71 @@ impl Store {
         }
     }
 
+    /// Saves the graphs of all partitions that have one, and takes away those of others. Takes its
+    /// time: not for async workers.
+    ///
+    /// # Errors
+    /// [`io::Error`] of the file system; what was saved before is whole.
+    pub fn save_graphs(&self, directory: &Path, encoder: &EncoderId) -> io::Result<()> {
+        fs::create_dir_all(directory)?;
+        let mut saved = HashSet::new();
+        for (partition, vectors) in self.semantic.partitions() {
+            let name = hex(partition);
+            if vectors.has_graph() {
+                vectors.save(directory, &name, encoder)?;
+                saved.insert(format!("{name}.graph"));
+            }
+        }
+        for file in fs::read_dir(directory)? {
+            let file = file?;
+            let name = file.file_name();
+            if !name.to_str().is_some_and(|name| saved.contains(name)) {
+                fs::remove_file(file.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The partitions whose graphs are saved in `directory`.
+    #[must_use]
+    pub fn saved_graphs(directory: &Path) -> HashSet<Partition> {
+        let files = fs::read_dir(directory).into_iter().flatten().flatten();
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        let partition = |name: String| {
+            let hash = blake3::Hash::from_hex(name.strip_suffix(".graph")?).ok()?;
+            Some(Partition::of(hash.into()))
+        };
+        names.filter_map(partition).collect()
+    }
+
+    /// Lets questions of the same meaning find these entries of one partition, through its saved graph
+    /// if that can be used. Gives the partition back if it wants building.
+    pub fn place_all(
+        &self,
+        partition: Partition,
+        placed: &[(Arc<Entry>, Embedding)],
+        directory: &Path,
+    ) -> Option<Arc<Vectors>> {
+        let (_, embedding) = placed.first()?;
+        let (encoder, dimension) = (embedding.encoder(), embedding.as_slice().len());
+        let graph = SavedGraph::load(directory, &hex(partition), &encoder, dimension);
+        let graph = graph.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a saved index can't be used and is built anew");
+            None
+        });
+        // What had to make room for others is left out.
+        let there = (placed.iter()).filter(|(entry, _)| self.memory.contains(&entry.fingerprint));
+        let vectors = there.filter_map(|(entry, embedding)| {
+            let wording = Arc::clone(&entry.question.as_ref()?.wording);
+            Some((entry.fingerprint, wording, embedding.as_slice()))
+        });
+        self.semantic
+            .restore(partition, Vectors::restore(vectors, graph));
+        let (_, vectors) = (self.semantic.partitions().into_iter())
+            .find(|(restored, _)| *restored == partition)?;
+        vectors.wants_building(self.graph_above).then_some(vectors)
+    }
+
     /// An entry that has left memory while it was on its way to the disk must not stay there.
     fn forget_if_gone(&self, entry: &Entry) {
         if !self.memory.contains(&entry.fingerprint) {
@@ -97,4 +167,10 @@ impl Store {
         let bytes = disk.meta(GENERATION)?;
         Some(u64::from_le_bytes(bytes.as_ref().try_into().ok()?))
     }
+}
+
+fn hex(partition: Partition) -> String {
+    blake3::Hash::from_bytes(partition.bytes())
+        .to_hex()
+        .to_string()
 }

@@ -14,6 +14,7 @@ use refrain::embed::{Embed, EmbedError, Embedding, EncoderId};
 /// Knows some texts by their cosine to a common direction, and no others.
 #[derive(Debug)]
 pub(crate) struct Angles {
+    name: &'static str,
     cosines: HashMap<String, f32>,
     calls: AtomicUsize,
 }
@@ -21,10 +22,16 @@ pub(crate) struct Angles {
 impl Angles {
     /// Texts with their cosines. A text of cosine 1 has exactly this similarity to each other one.
     pub(crate) fn of(cosines: &[(&str, f32)]) -> Arc<Self> {
+        Self::named("angles", cosines)
+    }
+
+    /// The same under another encoder's name.
+    pub(crate) fn named(name: &'static str, cosines: &[(&str, f32)]) -> Arc<Self> {
         let cosines = cosines
             .iter()
             .map(|(text, cosine)| ((*text).to_owned(), *cosine));
         Arc::new(Self {
+            name,
             cosines: cosines.collect(),
             calls: AtomicUsize::new(0),
         })
@@ -38,7 +45,7 @@ impl Angles {
 
 impl Embed for Angles {
     fn encoder(&self) -> EncoderId {
-        EncoderId::new("angles")
+        EncoderId::new(self.name)
     }
 
     fn dimension(&self) -> usize {

@@ -25,14 +25,14 @@ pub(crate) struct Gateway {
     pub(crate) app: App,
     pub(crate) clock: Clock,
     client: reqwest::Client,
-    _serving: JoinSet<()>,
+    serving: JoinSet<()>,
 }
 
 /// A gateway to be started.
 pub(crate) struct Setup {
     toml: String,
     encoder: Option<Arc<dyn Embed>>,
-    clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 /// The section of one more provider.
@@ -115,7 +115,7 @@ impl Setup {
             app,
             clock: self.clock,
             client,
-            _serving: serving,
+            serving,
         }
     }
 }
@@ -134,6 +134,12 @@ impl Gateway {
         );
         let price = "price = { input = 1.0, output = 2.0 }";
         Setup::new(&format!("{more}\n{provider}{model}{price}\n"))
+    }
+
+    /// Stops it as a signal would.
+    pub(crate) async fn stop(mut self) {
+        self.serving.shutdown().await;
+        self.app.close().await;
     }
 
     /// A chat request.

@@ -96,13 +96,22 @@ impl Serving {
 
     /// Asks it to stop, as an operating system does.
     pub(crate) async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    async fn signal(&self, signal: &str) {
         let process = self.child.id().unwrap().to_string();
         let status = Command::new("kill")
-            .args(["-TERM", &process])
+            .args([signal, &process])
             .status()
             .await
             .unwrap();
         assert!(status.success());
+    }
+
+    /// Kills it, which it can't prepare for.
+    pub(crate) async fn kill(&self) {
+        self.signal("-KILL").await;
     }
 
     /// Waits until its log says this.
