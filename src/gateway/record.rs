@@ -192,7 +192,7 @@ impl Recorder {
         if self.store.purges() != ticket.purges {
             return not_kept("purged");
         }
-        self.store.insert(Arc::clone(&entry));
+        self.store.insert(&entry);
         let fingerprint = entry.fingerprint;
         if let Some(id) = id {
             let receipt = Receipt {

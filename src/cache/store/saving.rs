@@ -26,12 +26,12 @@ const GENERATION: &str = "generation";
 
 impl Store {
     /// Keeps an entry, in place of an older one of the same request.
-    pub fn insert(&self, entry: Arc<Entry>) {
-        if self.hold(Arc::clone(&entry))
+    pub fn insert(&self, entry: &Arc<Entry>) {
+        if self.hold(Arc::clone(entry))
             && let Some(disk) = &self.disk
         {
-            disk.put(mirror::record(&entry, None));
-            self.forget_if_gone(&entry);
+            disk.put(mirror::record(entry, None));
+            self.forget_if_gone(entry);
         }
     }
 
