@@ -143,3 +143,70 @@ async fn an_entry_that_fails_two_checks_goes() {
     }
     assert_eq!(gateway.ask(&asking(FIRST)).send().await.way(), "miss");
 }
+
+#[tokio::test]
+async fn a_configured_model_judges_where_the_comparison_is_not_sure() {
+    let upstream = Upstream::start().await;
+    let cache = "threshold = 0.95\nshadow_checks = 0.0\njudge_model = \"gpt-test\"";
+    let gateway = gateway(&upstream, cache, 0.90).await;
+    upstream.script(Answer::said("As many as there are dwarfs and one more."));
+    upstream.script(Answer::said("SAME"));
+    assert_eq!(gateway.ask(&asking(NEAR)).send().await.way(), "miss");
+    gateway.app.settle().await;
+    let received = upstream.received();
+    assert_eq!(received.len(), 3, "the third one is the judge's");
+    let asked = received[2].json()["messages"][1]["content"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        asked.contains("one more") && asked.contains("answer 1"),
+        "{asked}"
+    );
+    assert_eq!(checks(&gateway.stats().await).len(), 1);
+}
+
+#[tokio::test]
+async fn a_task_goes_before_a_client_and_a_client_before_a_model() {
+    let upstream = Upstream::start().await;
+    let client = "[[clients]]\nname = \"alice\"\nkey_env = \"ALICE_KEY\"\nthreshold = 0.99\n";
+    let task = "[[tasks]]\nname = \"support\"\nthreshold = 0.85\n[[tasks]]\nname = \"legal\"\ncache = false\n";
+    let model =
+        "[[models]]\nname = \"gpt-test\"\ntargets = [\"main/gpt-test\"]\nthreshold = 0.85\n";
+    let config = format!(
+        "[cache]\nshadow_checks = 0.0\n{client}{}{model}{task}",
+        provider("main", &upstream)
+    );
+    let setup = crate::support::gateway::Setup::new(&config).encoder(at(0.90));
+    let gateway = setup.start().await;
+    gateway.ask(&asking(FIRST)).key("sk-alice_key").send().await;
+    gateway.app.settle().await;
+    let ask = |headers: &[(&str, &str)]| {
+        let only = [("cache-control", "only-if-cached")];
+        let ask = gateway.ask(&asking(NEAR)).key("sk-alice_key");
+        ask.headers(headers).headers(&only).send()
+    };
+    assert_eq!(
+        ask(&[]).await.status,
+        504,
+        "the client's threshold, not the model's"
+    );
+    assert_eq!(
+        ask(&[("x-refrain-task", "support")]).await.way(),
+        "semantic"
+    );
+    let strict = ("x-refrain-cache-threshold", "0.95");
+    assert_eq!(
+        ask(&[("x-refrain-task", "support"), strict]).await.status,
+        504
+    );
+    let legal = gateway
+        .ask(&asking(FIRST))
+        .key("sk-alice_key")
+        .header("x-refrain-task", "legal");
+    let legal = legal.send().await;
+    assert_eq!(
+        (legal.way(), legal.header("x-refrain-cache-reason")),
+        ("bypass", "disabled")
+    );
+}
