@@ -264,6 +264,7 @@ impl Gateway {
                 scope,
                 target: &route.identity(),
                 by_user: self.settings.by_user,
+                by_surface: plan.semantic.is_ok(),
                 same_as: &|context| self.store.same_context(context),
             },
         );

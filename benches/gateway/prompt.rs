@@ -1,9 +1,10 @@
 //! Request bodies: new ones, the same one, and one question in thousands of wordings.
 //!
 //! No two bodies of one run are equal except where a phase asks for that. The paraphrases differ
-//! from [`QUESTION`] in manners only: greeting, way of asking, articles, "human", thanks. With
-//! all-MiniLM-L6-v2, quantised, their cosine to it is 0.91 at least and 0.95 in the median, at 14
-//! to 25 word pieces; no number, negation, name or antonym differs.
+//! from [`QUESTION`] in an article or "human", so that none is the same to the second exact key, and
+//! otherwise in manners: greeting, way of asking, thanks. With all-MiniLM-L6-v2, quantised, their
+//! cosine to it is about 0.95 in the median, at 14 to 25 word pieces; no number, negation, name or
+//! antonym differs.
 
 use std::io::Write;
 use std::sync::LazyLock;
@@ -61,7 +62,7 @@ const REQUESTS: [&str; 12] = [
     "kindly explain",
     "explain",
 ];
-const HEARTS: [&str; 3] = ["the heart", "a heart", "the human heart"];
+const HEARTS: [&str; 3] = ["a human heart", "a heart", "the human heart"];
 const BLOODS: [&str; 2] = ["blood", "the blood"];
 const BODIES: [&str; 2] = ["the body", "the human body"];
 const ENDINGS: [&str; 16] = [

@@ -86,8 +86,8 @@ struct State {
 #[derive(Debug)]
 struct Learned {
     calibrator: Calibrator,
-    /// Where the labels so far have moved the point, and from which rule.
-    settled: Option<(Rule, Point)>,
+    /// What was known when the last label came.
+    settled: Option<Point>,
 }
 
 impl Learner {
@@ -117,13 +117,7 @@ impl Learner {
             return rule.start;
         }
         let state = self.state();
-        let Some(learned) = state.classes.get(class) else {
-            return rule.start;
-        };
-        match learned.settled {
-            Some((settled, point)) if settled == *rule => point.at,
-            _ => learned.calibrator.point(rule).at,
-        }
+        (state.classes.get(class)).map_or(rule.start, |learned| learned.calibrator.place(rule))
     }
 
     /// Whether an entry may answer at this score.
@@ -252,7 +246,7 @@ impl Learner {
     pub fn snapshot(&self) -> Vec<u8> {
         let state = self.state();
         let mut classes: Vec<_> = state.classes.iter().collect();
-        let labels = |learned: &Learned| learned.settled.map_or(0, |(_, point)| point.sample);
+        let labels = |learned: &Learned| learned.settled.map_or(0, |point| point.sample);
         classes.sort_unstable_by_key(|(_, learned)| std::cmp::Reverse(labels(learned)));
         let classes = classes.into_iter().take(SAVED);
         let saved: Vec<_> = classes
@@ -279,7 +273,7 @@ impl Learner {
     pub fn known(&self) -> Vec<Known> {
         let state = self.state();
         let known = state.classes.iter().filter_map(|(class, learned)| {
-            let (_, point) = learned.settled?;
+            let point = learned.settled?;
             Some(Known {
                 class: class.clone(),
                 point,
@@ -301,9 +295,9 @@ impl State {
             return false;
         };
         learned.calibrator.observe(label);
-        let before = learned.settled.map_or(rule.start, |(_, point)| point.at);
+        let before = learned.calibrator.place(&rule);
         let point = learned.calibrator.settle(&rule);
-        learned.settled = Some((rule, point));
+        learned.settled = Some(point);
         if point.at != before {
             tracing::info!(
                 model = &*admitted.class.model,

@@ -166,6 +166,8 @@ pub struct Setting<'a> {
     pub target: &'a str,
     /// Whether every request belongs to the end user that it names, not only the personal ones.
     pub by_user: bool,
+    /// Whether the question may be spelled otherwise.
+    pub by_surface: bool,
     /// The conversation that another one was found to be the same as.
     pub same_as: &'a dyn Fn(ContextId) -> Option<ContextId>,
 }
@@ -228,6 +230,7 @@ pub fn identify(
     let within = Scope(partition);
     let fingerprint = parts.map_or(partition, |parts| within.digest(&wording(parts)));
     let surface = parts
+        .filter(|_| setting.by_surface)
         .and_then(|parts| surface(&parts.question))
         .map(|surface| Surface(within.digest(format!("surface {surface}").as_bytes())));
     Identity {

@@ -250,16 +250,26 @@ impl Calibrator {
         self.point(rule)
     }
 
-    /// Where the point is.
+    /// Where the point is, and no more: [`Calibrator::point`] works out limits besides.
     #[must_use]
-    pub fn point(&self, rule: &Rule) -> Point {
+    pub fn place(&self, rule: &Rule) -> Score {
+        self.stand(rule).1
+    }
+
+    fn stand(&self, rule: &Rule) -> (usize, Score, Why) {
         let start = upper_bin(rule.start);
         let at = self.at(start).max(upper_bin(rule.floor).min(start));
-        let (score, why) = match at.cmp(&start) {
-            std::cmp::Ordering::Less => (lower_edge(at), Why::Relaxed),
-            std::cmp::Ordering::Equal => (rule.start, Why::Start),
-            std::cmp::Ordering::Greater => (lower_edge(at), Why::Raised),
-        };
+        match at.cmp(&start) {
+            std::cmp::Ordering::Less => (at, lower_edge(at), Why::Relaxed),
+            std::cmp::Ordering::Equal => (at, rule.start, Why::Start),
+            std::cmp::Ordering::Greater => (at, lower_edge(at), Why::Raised),
+        }
+    }
+
+    /// Where the point is, and what is known of the hits at or above it.
+    #[must_use]
+    pub fn point(&self, rule: &Rule) -> Point {
+        let (at, score, why) = self.stand(rule);
         let all = self.all(at, BINS);
         Point {
             at: score,

@@ -24,6 +24,7 @@ fn identity_of(request: &ChatRequest, scope: Scope, target: &str) -> Identity {
         scope,
         target,
         by_user: false,
+        by_surface: true,
         same_as: &|_| None,
     };
     identify(request, Asked::of(request).as_ref(), &setting)
