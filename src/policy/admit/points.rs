@@ -33,15 +33,15 @@ pub struct Points {
 /// the policy's budget. With matter hashed, instructions that ask something else stay below 0.75.
 pub const POINTS: [Points; 3] = [
     Points {
-        plain: Score(0.945),
-        matter: Score(0.80),
-    },
-    Points {
-        plain: Score(0.88),
+        plain: Score(0.925),
         matter: Score(0.75),
     },
     Points {
-        plain: Score(0.83),
+        plain: Score(0.875),
+        matter: Score(0.75),
+    },
+    Points {
+        plain: Score(0.825),
         matter: Score(0.75),
     },
 ];
