@@ -255,7 +255,15 @@ fn end_user<'a>(
 }
 
 fn is_personal(text: &str) -> bool {
-    const OWN: [&str; 8] = ["my", "mine", "me", "our", "ours", "us", "myself", "i'm"];
+    // In the languages of Latin script that are spoken most, too.
+    const OWN: [&str; 38] = [
+        "my", "mine", "me", "our", "ours", "us", "myself", "i'm", "i've", "ich", "mir", "mich",
+        "mein", "meine", "meinen", "meinem", "meiner", "meines", "unser", "unsere", "je", "moi",
+        "mon", "ma", "mes", "notre", "nos", "mi", "mis", "nuestro", "nuestra", "mio", "mia", "mie",
+        "meu", "minha", "mijn", "ik",
+    ];
+    /// "When do I get paid"; but "how do I" is mostly about anybody.
+    const BEFORE_DO_I: [&str; 5] = ["what", "when", "where", "which", "who"];
     const BEFORE_I: [&str; 8] = ["am", "did", "have", "was", "had", "will", "were", "should"];
     const AFTER_I: [&str; 6] = ["am", "have", "had", "was", "owe", "own"];
     let lower = text.to_lowercase().replace('\u{2019}', "'");
@@ -269,6 +277,9 @@ fn is_personal(text: &str) -> bool {
             ["i", after] => AFTER_I.contains(after),
             _ => false,
         })
+        || words
+            .windows(3)
+            .any(|three| matches!(three, [before, "do", "i"] if BEFORE_DO_I.contains(before)))
 }
 
 /// The question's blocks byte for byte, each with its length; the rest of the text is in the partition.

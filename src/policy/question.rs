@@ -8,6 +8,7 @@
 //! document hashed, none. Invariant: question and matter together are the whole text.
 
 use serde_json::Value;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::wire::chat::ChatRequest;
 
@@ -187,7 +188,8 @@ fn word_pieces(text: &str, enough: usize) -> usize {
 pub enum Unreadable {
     /// Less than nine tenths of its letters are Latin: the encoder was trained on English.
     NotLatin,
-    /// It holds characters that a person does not see: control, zero width, direction marks.
+    /// It holds characters that a person does not see (control, zero width, direction marks) or
+    /// takes for others (two scripts in one word, marks on letters that have none).
     HiddenCharacters,
 }
 
@@ -197,22 +199,36 @@ pub enum Unreadable {
 /// The reason why not.
 pub fn readable(text: &str) -> Result<(), Unreadable> {
     let (mut letters, mut latin) = (0_usize, 0_usize);
-    for c in text.chars() {
-        if is_hidden(c) {
+    let mut before = None;
+    for c in text.nfc() {
+        // Marks that are left here belong to no letter: struck out, "not" is no word any more.
+        let is_mark = is_combining_mark(c);
+        if is_hidden(c) || (is_mark && before != Some(false)) {
             return Err(Unreadable::HiddenCharacters);
         }
-        if c.is_alphabetic() {
-            letters += 1;
-            latin += usize::from(
-                c.is_ascii() || matches!(c, '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}'),
-            );
+        if is_mark {
+            continue;
         }
+        let is_latin = c.is_ascii() || matches!(c, '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}');
+        let is_letter = c.is_alphabetic() && !is_sign(c);
+        // Within one word, letters of two scripts are there to deceive: "pаypal" with a Cyrillic "а".
+        if is_letter && before == Some(!is_latin) {
+            return Err(Unreadable::HiddenCharacters);
+        }
+        before = is_letter.then_some(is_latin);
+        letters += usize::from(is_letter);
+        latin += usize::from(is_letter && is_latin);
     }
     if latin * 10 < letters * 9 || letters == 0 {
         Err(Unreadable::NotLatin)
     } else {
         Ok(())
     }
+}
+
+/// Letters that are written as signs beside Latin ones: "µm", "1º", "kΩ".
+fn is_sign(c: char) -> bool {
+    matches!(c, 'µ' | 'μ' | 'ª' | 'º' | 'Ω' | '\u{2126}')
 }
 
 fn is_hidden(c: char) -> bool {
@@ -281,6 +297,17 @@ mod tests {
             Err(Unreadable::HiddenCharacters)
         );
         assert_eq!(readable("2 + 2"), Err(Unreadable::NotLatin));
+        for text in [
+            "log in to p\u{430}ypal",
+            "is it n\u{43e}t safe",
+            "is it n\u{336}o\u{336}t\u{336} safe",
+            "is 1\u{336}5 odd",
+        ] {
+            assert_eq!(readable(text), Err(Unreadable::HiddenCharacters), "{text}");
+        }
+        for text in ["a cafe\u{301} in Rome", "a gap of 5 µm", "the 2º floor"] {
+            assert_eq!(readable(text), Ok(()), "{text}");
+        }
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{
     question::readable,
-    wording::{Wording, numbers::cardinal, plain_sign, scan::contraction},
+    wording::{Wording, numbers::cardinal, plain_sign, scan::contraction, unfold},
 };
 
 /// A form with fewer words says too little to be sure of.
@@ -21,16 +21,30 @@ const MIN_WORDS: usize = 2;
 /// question.
 #[must_use]
 pub fn surface(question: &str) -> Option<String> {
-    let plain: String = question.nfkc().map(plain_sign).collect();
-    readable(&plain).ok()?;
+    let plain: String = unfold(question).nfkc().map(plain_sign).collect();
+    readable(question).and_then(|()| readable(&plain)).ok()?;
     let wording = Wording::of(&plain);
     let has_exact_text = !wording.quotes().is_empty() || !wording.code().is_empty();
     if has_exact_text || plain.contains(['"', '`', '\\', '\n']) || is_shouted(&plain) {
         return None;
     }
-    let mut words = Vec::new();
+    let mut cased: Vec<String> = Vec::new();
     for word in plain.split_whitespace() {
-        let word = in_plain_case(word);
+        let place = match cased.last().map(String::as_str) {
+            None => Place::First,
+            Some("the") => Place::BehindThe,
+            Some(_) => Place::Other,
+        };
+        cased.push(in_plain_case(word, place));
+    }
+    // Of a word that is talked about, the spelling is the matter: "what does cant mean".
+    let is_about_words = cased.iter().any(|word| is_about_words(bare_end(word)));
+    let mut words = Vec::new();
+    for word in cased {
+        if is_about_words {
+            words.push(word);
+            continue;
+        }
         if let Some((tens, ones)) = word.split_once('-')
             && cardinal(&[tens, bare_end(ones)], 0).is_some_and(|(_, used)| used == 2)
         {
@@ -43,7 +57,11 @@ pub fn surface(question: &str) -> Option<String> {
             words.push(second.to_owned());
         }
     }
-    let words = in_digits(&words);
+    let words = if is_about_words {
+        words
+    } else {
+        in_digits(&words)
+    };
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     // What is polite may stand in layers: "hi, could you please tell me ..., thanks!"
     while strip_before(&mut words) || strip_behind(&mut words) {}
@@ -60,6 +78,8 @@ pub fn surface(question: &str) -> Option<String> {
 /// The politeness table.
 struct Polite {
     before: Vec<Vec<&'static str>>,
+    greeting: Vec<Vec<&'static str>>,
+    apart: Vec<Vec<&'static str>>,
     asking: Vec<Vec<&'static str>>,
     behind: Vec<Vec<&'static str>>,
     ask: Vec<&'static str>,
@@ -85,6 +105,8 @@ static POLITE: LazyLock<Polite> = LazyLock::new(|| {
     };
     Polite {
         before: phrases("before"),
+        greeting: phrases("greeting"),
+        apart: phrases("apart"),
         asking: phrases("asking"),
         behind: phrases("behind"),
         ask: phrases("ask").concat(),
@@ -115,16 +137,28 @@ fn is_shouted(text: &str) -> bool {
     shouted > 1 && shouted * 2 > all
 }
 
+/// Where in its question a word stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    First,
+    /// "the Doors" and "the doors": behind an article a capital is a name's.
+    BehindThe,
+    Other,
+}
+
 /// A word in lower case, unless its capitals may mean something.
-fn in_plain_case(word: &str) -> String {
+fn in_plain_case(word: &str, place: Place) -> String {
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
     let bare = bare.strip_suffix("'s").unwrap_or(bare);
     let lower: String = word.to_lowercase().nfkc().collect();
     let inner_capital = bare.chars().skip(1).any(char::is_uppercase);
     let is_i = bare == "I" || bare.starts_with("I'");
-    let single = bare.chars().count() == 1 && !is_i && bare != "A";
-    let is_cased = CASED.iter().any(|cased| cased.eq_ignore_ascii_case(bare));
-    if (inner_capital && !is_i) || single || is_cased {
+    let single = bare.chars().count() == 1 && !is_i && !(bare == "A" && place == Place::First);
+    // "Who", "May" and "Will" begin questions.
+    let begins =
+        place == Place::First && (is_one_of(bare, &POLITE.ask) || is_one_of(bare, &POLITE.aux));
+    let is_cased = !begins && CASED.iter().any(|cased| cased.eq_ignore_ascii_case(bare));
+    if (inner_capital && !is_i) || single || is_cased || place == Place::BehindThe {
         word.to_owned()
     } else {
         lower
@@ -133,6 +167,10 @@ fn in_plain_case(word: &str) -> String {
 
 /// A word with its contraction opened; an owner's "'s" stays.
 fn spelled_out(word: &str) -> (&str, &str) {
+    // Without its apostrophe it may be another word: "wont", "cant".
+    if !word.contains('\'') && word != "cannot" {
+        return (word, "");
+    }
     match contraction(word) {
         (_, "" | "would" | "us", _) => (word, ""),
         (first, second, _) => (first, second),
@@ -174,61 +212,73 @@ fn begins_question(words: &[&str]) -> bool {
         .is_some_and(|word| is_one_of(word, &POLITE.ask))
 }
 
+fn begins_order(words: &[&str]) -> bool {
+    words
+        .first()
+        .is_some_and(|word| is_one_of(word, &POLITE.request))
+}
+
 fn begins_request(words: &[&str]) -> bool {
-    begins_question(words)
-        || words
-            .first()
-            .is_some_and(|word| is_one_of(word, &POLITE.aux) || is_one_of(word, &POLITE.request))
+    let is_aux = |word: &&str| is_one_of(word, &POLITE.aux);
+    begins_question(words) || begins_order(words) || words.first().is_some_and(is_aux)
 }
 
-/// Whether `words` begin with a polite phrase and go on behind it.
-fn begins_with(words: &[&str], phrase: &[&str]) -> bool {
-    const SEPARATORS: [char; 6] = [',', '.', '!', ':', ';', '-'];
-    words.len() >= phrase.len() + MIN_WORDS
-        && (phrase.iter().zip(words))
-            .all(|(polite, word)| polite.eq_ignore_ascii_case(word.trim_end_matches(SEPARATORS)))
+const SEPARATORS: [char; 6] = [',', '.', '!', ':', ';', '-'];
+
+/// What stands behind `phrase` at the beginning of `words`, and whether a sign separates the two;
+/// `None` if they do not begin so or nothing is behind.
+fn behind<'a, 'b>(words: &'b [&'a str], phrase: &[&str]) -> Option<(&'b [&'a str], bool)> {
+    let (before, rest) = words.split_at_checked(phrase.len())?;
+    let is_begun = rest.len() >= MIN_WORDS
+        && (phrase.iter().zip(before))
+            .all(|(polite, word)| polite.eq_ignore_ascii_case(word.trim_end_matches(SEPARATORS)));
+    let is_separate = before.last().is_some_and(|word| word.ends_with(SEPARATORS));
+    is_begun.then_some((rest, is_separate))
 }
 
-/// Whether `words` are a request, perhaps behind more politeness.
-fn is_whole(words: &[&str]) -> bool {
-    let behind = |phrase: &Vec<&str>| words.get(phrase.len()..).unwrap_or(&[]);
-    let follows = |phrases: &'static [Vec<&str>]| {
-        phrases
-            .iter()
-            .filter(|phrase| begins_with(words, phrase))
-            .map(behind)
-    };
-    begins_request(words)
-        || follows(&POLITE.before).any(is_whole)
-        || follows(&POLITE.asking).any(begins_question)
+/// What is left without one polite beginning, if it is a whole request, perhaps behind more
+/// politeness.
+fn without_before<'a, 'b>(words: &'b [&'a str]) -> Option<&'b [&'a str]> {
+    let follows =
+        |phrases: &'static [Vec<&str>]| (phrases.iter()).filter_map(|phrase| behind(words, phrase));
+    // "Tell me when to stop" is no question.
+    let asking = follows(&POLITE.asking).find(|(rest, _)| {
+        begins_question(rest) && !rest.first().is_some_and(|word| is_one_of(word, &["when"]))
+    });
+    // "Please is a verb": without a sign, what follows has to begin as nothing but a request does.
+    let before = follows(&POLITE.before).find(|(rest, is_separate)| {
+        begins_question(rest)
+            || begins_order(rest)
+            || (*is_separate && begins_request(rest))
+            || without_before(rest).is_some()
+    });
+    // "Question what you read", "hello play by Adele".
+    let apart = follows(&POLITE.apart).find(|(rest, is_separate)| {
+        *is_separate && (begins_request(rest) || without_before(rest).is_some())
+    });
+    let greeting = follows(&POLITE.greeting).find(|(rest, is_separate)| {
+        begins_question(rest)
+            || (*is_separate && begins_request(rest))
+            || without_before(rest).is_some()
+    });
+    asking
+        .or(before)
+        .or(greeting)
+        .or(apart)
+        .map(|(rest, _)| rest)
 }
 
 /// Drops one polite beginning if what is left is a whole request.
 fn strip_before(words: &mut Vec<&str>) -> bool {
-    let rest = |phrase: &Vec<&str>| words.get(phrase.len()..).unwrap_or(&[]).to_vec();
-    let asking = POLITE
-        .asking
-        .iter()
-        .filter(|phrase| begins_with(words, phrase))
-        .map(rest);
-    let before = POLITE
-        .before
-        .iter()
-        .filter(|phrase| begins_with(words, phrase))
-        .map(rest);
-    let found = (asking.filter(|rest| begins_question(rest)))
-        .chain(before.filter(|rest| is_whole(rest)))
-        .next();
-    match found {
-        Some(rest) => {
-            *words = rest;
-            true
-        }
-        None => false,
-    }
+    let Some(left) = without_before(words).map(<[&str]>::len) else {
+        return false;
+    };
+    words.drain(..words.len() - left);
+    true
 }
 
-/// Drops one polite ending, unless the request is about words: "how to say thank you".
+/// Drops one polite ending, unless the request is about words: "how to say thank you". Thanks have to
+/// be set apart by a sign, "please" has to in a question: "whom should I please".
 fn strip_behind(words: &mut Vec<&str>) -> bool {
     const END: [char; 4] = ['.', '!', '?', ','];
     let ending = POLITE.behind.iter().find(|phrase| {
@@ -236,14 +286,15 @@ fn strip_behind(words: &mut Vec<&str>) -> bool {
         rest.is_some_and(|rest| {
             let (left, right) = words.split_at_checked(rest).unwrap_or((&[], &[]));
             let last = left.last().map_or("", |word| word.trim_end_matches(END));
+            let is_separate = left.last().is_some_and(|word| word.ends_with(END));
+            let is_please = matches!(***phrase, ["please" | "pls" | "plz"]);
             left.len() >= MIN_WORDS
                 && begins_request(left)
-                && !last.ends_with(':')
+                && (is_separate || (is_please && begins_order(left) && last != "please"))
                 && !is_one_of(last, &POLITE.about)
                 && !left
                     .iter()
-                    .take(left.len() - 1)
-                    .any(|word| is_about_words(word))
+                    .any(|word| word.ends_with(':') || is_about_words(bare_end(word)))
                 && (phrase.iter().zip(right))
                     .all(|(polite, word)| polite.eq_ignore_ascii_case(word.trim_end_matches(END)))
         })
@@ -269,7 +320,15 @@ fn without_end(word: &str, is_request: bool) -> &str {
             let shorter = word.strip_suffix('?').filter(|_| is_request);
             shorter.or_else(|| {
                 let shorter = word.strip_suffix('!')?;
-                let letters = shorter.ends_with(|c: char| c.is_alphabetic() || "!?.".contains(c));
+                let mut last = shorter.chars().rev();
+                // "n!" is a factorial, too.
+                let letters = match last.next() {
+                    Some('!' | '?' | '.') => true,
+                    c => {
+                        c.is_some_and(char::is_alphabetic)
+                            && last.next().is_some_and(char::is_alphanumeric)
+                    }
+                };
                 (letters && is_request).then_some(shorter)
             })
         });

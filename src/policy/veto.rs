@@ -9,7 +9,7 @@
 mod gap;
 mod order;
 
-use super::wording::Wording;
+use super::wording::{Wording, grammar::Person, kind};
 use gap::Gap;
 
 /// Why two questions are not the same.
@@ -33,15 +33,21 @@ pub enum Veto {
     Demand,
     /// Only one has a word that changes any request: "becoming", "instead", "avoid".
     Modifier,
+    /// One asks whether something must be, the other whether it can, should or will be.
+    Modality,
+    /// The same persons in other parts: "should I trust you", "should you trust me".
+    Persons,
     /// The same words in other parts: "Paris to Rome", "Rome to Paris".
     Order,
+    /// Only one is about a part: "the fastest train", "the fastest train in Asia".
+    Limit,
     /// One word stands where the other question has another that is no synonym of it.
     Word,
 }
 
 impl Veto {
     /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Numbers,
         Self::Opposites,
         Self::Quotes,
@@ -51,7 +57,10 @@ impl Veto {
         Self::Names,
         Self::Demand,
         Self::Modifier,
+        Self::Modality,
+        Self::Persons,
         Self::Order,
+        Self::Limit,
         Self::Word,
     ];
 
@@ -68,7 +77,10 @@ impl Veto {
             Self::Names => "veto_names",
             Self::Demand => "veto_demand",
             Self::Modifier => "veto_modifier",
+            Self::Modality => "veto_modality",
+            Self::Persons => "veto_persons",
             Self::Order => "veto_order",
+            Self::Limit => "veto_limit",
             Self::Word => "veto_word",
         }
     }
@@ -98,8 +110,18 @@ fn applies(veto: Veto, a: &Wording, b: &Wording, gap: &Gap) -> bool {
         Veto::Names => gap.has_other_names(a, b),
         Veto::Demand => a.demands() != b.demands(),
         Veto::Modifier => a.modifiers() != b.modifiers() && gap.is_mostly_covered(),
+        Veto::Modality => {
+            a.modality != 0
+                && b.modality != 0
+                && a.modality & b.modality == 0
+                && gap.is_mostly_covered()
+        }
+        Veto::Persons => gap.is_empty() && persons_differ(a.persons(), b.persons()),
         Veto::Order => gap.is_empty() && order::differs(a, b),
-        Veto::Word => gap.is_substitution(a, b),
+        Veto::Limit => gap.is_limit(a, b),
+        Veto::Word => {
+            gap.is_substitution(a, b) || (gap.has_other_letter(a, b) && gap.is_mostly_covered())
+        }
     }
 }
 
@@ -112,7 +134,29 @@ fn numbers_differ(a: &Wording, b: &Wording) -> bool {
     }
     // "5 - 3" and "3 - 5": beside an operator the order counts.
     let is_calculation = !a.code().is_empty() || !b.code().is_empty();
-    a.number_order() != b.number_order() && (is_calculation || a.orders_numbers || b.orders_numbers)
+    a.number_order() != b.number_order()
+        && (is_calculation || a.orders_numbers || b.orders_numbers || counted(a) != counted(b))
+}
+
+/// What is counted: "3 apples and 5 pears" are not "5 apples and 3 pears".
+fn counted(of: &Wording) -> Vec<(&str, u32)> {
+    let mut counted: Vec<(&str, u32)> = (of.words().windows(2))
+        .filter_map(|pair| match pair {
+            [number, thing] if number.is(kind::NUMBER) && thing.is_content() => {
+                Some((of.spelling(*number), thing.sense))
+            }
+            _ => None,
+        })
+        .collect();
+    counted.sort_unstable();
+    counted
+}
+
+/// Whether two or more persons have other parts. One alone is mostly anybody ("how do I", "how do
+/// you"), and a list of another length is that of a polite request.
+fn persons_differ(a: &[Person], b: &[Person]) -> bool {
+    let several = |persons: &[Person]| persons.windows(2).any(|pair| pair.first() != pair.last());
+    a.len() == b.len() && a != b && several(a) && several(b)
 }
 
 /// Whether each has a member of a group of the table that the other lacks.

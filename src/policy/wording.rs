@@ -7,12 +7,14 @@
 use unicode_normalization::UnicodeNormalization;
 
 mod code;
+pub(super) mod grammar;
 pub(super) mod kind;
 mod lexicon;
 pub(super) mod numbers;
 pub(super) mod scan;
 mod stem;
 
+use grammar::Person;
 use lexicon::{Entry, LEXICON, Mark, hash, short_hash};
 use numbers::Numbers;
 
@@ -26,7 +28,7 @@ pub struct Wording {
     text: Box<str>,
     words: Box<[Word]>,
     /// Hashes: numbers, quotes, code, opposites, demands, modifiers, in this order. All parts but
-    /// the code are sorted.
+    /// the code, and quotes that are not joined, are sorted.
     marks: Box<[u64]>,
     /// Where each part of `marks` ends.
     ends: [u32; 6],
@@ -39,6 +41,10 @@ pub struct Wording {
     pub(super) orders_numbers: bool,
     /// How many of a hundred letters are not Latin.
     pub(super) foreign: u8,
+    /// What a question for yes or no asks for: see [`grammar::modality`].
+    pub(super) modality: u8,
+    /// The persons that are named by pronouns, in order.
+    persons: Box<[Person]>,
 }
 
 /// A word of a [`Wording`].
@@ -70,7 +76,7 @@ impl Wording {
         if text.is_ascii() {
             Reader::with_room_for(text).read(text)
         } else {
-            let plain: String = text.nfkc().map(plain_sign).collect();
+            let plain: String = unfold(text).nfkc().map(plain_sign).collect();
             Reader::with_room_for(&plain).read(&plain)
         }
     }
@@ -78,11 +84,18 @@ impl Wording {
     /// Bytes held on the heap.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.text.len() + size_of_val(&*self.words) + size_of_val(&*self.marks)
+        self.text.len()
+            + size_of_val(&*self.words)
+            + size_of_val(&*self.marks)
+            + size_of_val(&*self.persons)
     }
 
     pub(super) fn words(&self) -> &[Word] {
         &self.words
+    }
+
+    pub(super) fn persons(&self) -> &[Person] {
+        &self.persons
     }
 
     pub(super) fn spelling(&self, word: Word) -> &str {
@@ -201,6 +214,10 @@ impl Reader {
             first
         };
         let mut kinds = if owner { kind::OWNER } else { 0 };
+        // "foo.bar" is no misspelling of "foo.baz".
+        if token.text.contains('.') {
+            kinds |= kind::KNOWN;
+        }
         let mut letters = token.text.chars();
         let capital = letters.next().is_some_and(char::is_uppercase);
         if capital && first != "i" && (!token.starts_sentence || letters.any(char::is_uppercase)) {
@@ -222,6 +239,10 @@ impl Reader {
         self.stems.push(stem);
         self.entries.push(entry);
         kinds |= entry.map_or(0, |entry| entry.kinds);
+        // A greeting further on is talked about: "translate hello".
+        if !self.words.is_empty() && matches!(word, "hi" | "hey" | "hello") {
+            kinds &= !kind::EMPTY;
+        }
         if kinds & kind::EMPTY != 0 {
             kinds &= !kind::NAME;
         } else if kinds & kind::PLAIN == 0 && word.len() > 4 && word.ends_with("est") {
@@ -289,7 +310,11 @@ impl Reader {
         sorted.sort_unstable();
         let mut quotes = quotes(text);
         quotes.extend(rest);
-        quotes.sort_unstable();
+        let has = |kinds| self.words.iter().any(|word: &Word| word.is(kinds));
+        // "Replace 'a' with 'b'", but "compare 'a' and 'b'".
+        if has(kind::JOINS | kind::SYMMETRIC) {
+            quotes.sort_unstable();
+        }
         let parts = [
             sorted,
             quotes,
@@ -307,9 +332,13 @@ impl Reader {
         let negations = (self.words.iter())
             .filter(|word| word.is(kind::NEGATION))
             .count();
-        let has = |kinds| self.words.iter().any(|word: &Word| word.is(kinds));
+        let spellings: Vec<&str> = (self.words.iter())
+            .map(|word| slice(&self.text, word.start, word.length))
+            .collect();
         Wording {
-            orders_numbers: has(kind::ROLE) && !has(kind::JOINS),
+            orders_numbers: has(kind::ROLE | kind::BY) && !has(kind::JOINS),
+            modality: grammar::modality(&spellings),
+            persons: grammar::persons(&spellings),
             text: self.text.into(),
             words: self.words.into(),
             marks: marks.into(),
@@ -320,6 +349,19 @@ impl Reader {
             foreign: foreign(text),
         }
     }
+}
+
+/// Raised digits and fractions set off from what is before them, where the compatibility form would
+/// make "10²" 102 and "2½" 21/2.
+pub(super) fn unfold(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(|c| {
+        let before = match c {
+            '²' | '³' | '¹' | '\u{2070}'..='\u{207f}' => Some('^'),
+            '¼' | '½' | '¾' | '\u{2150}'..='\u{215f}' => Some(' '),
+            _ => None,
+        };
+        before.into_iter().chain([c])
+    })
 }
 
 /// Typographic quotes as typewriter quotes.

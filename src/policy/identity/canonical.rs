@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 use crate::policy::question::{self, Block, only_text_part};
 
 /// What can't shape an answer. Everything else can.
-const WITHOUT_INFLUENCE: [&str; 9] = [
+pub(super) const WITHOUT_INFLUENCE: [&str; 9] = [
     "stream",
     "stream_options",
     "user",
@@ -17,42 +17,50 @@ const WITHOUT_INFLUENCE: [&str; 9] = [
     "prompt_cache_retention",
 ];
 
+/// Whether a value, among the fields of its request, says what leaving it out would mean.
+type IsDefault = fn(&Value, &Map<String, Value>) -> bool;
+
+/// Source: <https://platform.openai.com/docs/api-reference/chat/create> (seen 2026-11).
+pub(super) const DEFAULTS: [(&str, IsDefault); 14] = [
+    ("temperature", |value, _| value.as_f64() == Some(1.0)),
+    ("top_p", |value, _| value.as_f64() == Some(1.0)),
+    ("n", |value, _| value.as_f64() == Some(1.0)),
+    ("presence_penalty", |value, _| value.as_f64() == Some(0.0)),
+    ("frequency_penalty", |value, _| value.as_f64() == Some(0.0)),
+    ("logprobs", |value, _| value == false),
+    ("parallel_tool_calls", |value, _| value == true),
+    ("tool_choice", |value, fields| {
+        let tools = fields.get("tools").and_then(Value::as_array);
+        let has_tools = tools.is_some_and(|tools| !tools.is_empty());
+        value == if has_tools { "auto" } else { "none" }
+    }),
+    ("stop", |value, _| is_empty(value)),
+    ("tools", |value, _| is_empty(value)),
+    ("functions", |value, _| is_empty(value)),
+    ("logit_bias", |value, _| is_empty(value)),
+    ("modalities", |value, _| {
+        let list = value.as_array().map(Vec::as_slice);
+        matches!(list, Some([one]) if one == "text")
+    }),
+    ("response_format", |value, _| {
+        value
+            .as_object()
+            .is_some_and(|f| f.len() == 1 && f.get("type").is_some_and(|t| t == "text"))
+    }),
+];
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
+}
+
 fn shapes_the_answer(key: &str, value: &Value, fields: &Map<String, Value>) -> bool {
+    let is_default =
+        (DEFAULTS.iter()).any(|(name, is_default)| *name == key && is_default(value, fields));
     !(value.is_null()
         || key == "model"
         || key == "messages"
         || WITHOUT_INFLUENCE.contains(&key)
-        || is_documented_default(key, value, fields))
-}
-
-/// Whether leaving the field out would mean the same.
-/// Source: <https://platform.openai.com/docs/api-reference/chat/create> (seen 2026-11).
-fn is_documented_default(key: &str, value: &Value, fields: &Map<String, Value>) -> bool {
-    let number = |default: f64| value.as_f64() == Some(default);
-    let is_empty = || {
-        value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
-    };
-    match key {
-        "temperature" | "top_p" | "n" => number(1.0),
-        "presence_penalty" | "frequency_penalty" => number(0.0),
-        "logprobs" => value == false,
-        "parallel_tool_calls" => value == true,
-        "tool_choice" => {
-            let has_tools = fields
-                .get("tools")
-                .and_then(Value::as_array)
-                .is_some_and(|t| !t.is_empty());
-            value == if has_tools { "auto" } else { "none" }
-        }
-        "stop" | "tools" | "functions" | "logit_bias" => is_empty(),
-        "modalities" => value
-            .as_array()
-            .is_some_and(|list| matches!(list.as_slice(), [one] if one == "text")),
-        "response_format" => value
-            .as_object()
-            .is_some_and(|f| f.len() == 1 && f.get("type").is_some_and(|t| t == "text")),
-        _ => false,
-    }
+        || is_default)
 }
 
 fn merged_name<'a>(key: &'a str, fields: &Map<String, Value>) -> &'a str {

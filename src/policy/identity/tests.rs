@@ -4,6 +4,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::json;
 
+mod fields;
+mod messages;
+
 const SECRET: [u8; 32] = [7; 32];
 
 fn scope(key: &str) -> Scope {
@@ -151,7 +154,17 @@ fn a_personal_question_is_scoped_to_the_person() {
         of(&body).partition
     };
     assert_ne!(by("a", "Where is my order?"), by("b", "Where is my order?"));
-    assert_ne!(by("a", "Am I eligible?"), by("b", "Am I eligible?"));
+    for question in [
+        "Am I eligible?",
+        "When do I get paid?",
+        "What do I owe?",
+        "Wo ist meine Bestellung?",
+        "Où est ma commande ?",
+        "Which plan do I have?",
+        "WHERE’S MY ORDER",
+    ] {
+        assert_ne!(by("a", question), by("b", question), "{question}");
+    }
     assert_eq!(
         by("a", "How do I reverse a string?"),
         by("b", "How do I reverse a string?")

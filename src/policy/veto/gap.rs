@@ -59,6 +59,41 @@ impl Gap {
             })
     }
 
+    /// Whether one question is the other about a part, behind a preposition: of a superlative any
+    /// part counts, of another question what has a name.
+    pub(super) fn is_limit(&self, a: &Wording, b: &Wording) -> bool {
+        let (only, of, other) = match (&*self.only_a, &*self.only_b) {
+            ([_, ..], []) => (&self.only_a, a, b),
+            ([], [_, ..]) => (&self.only_b, b, a),
+            _ => return false,
+        };
+        let is_superlative = other.words().iter().any(|word| word.is(kind::SUPERLATIVE));
+        let mut is_object = false;
+        of.words().iter().any(|word| {
+            let is_part = is_object
+                && only.contains(word)
+                && (word.is(kind::NAME) || (is_superlative && !is_everything(of.spelling(*word))));
+            if word.is_content() {
+                is_object = false;
+            } else if word.is(kind::PREPOSITION) {
+                is_object = true;
+            }
+            is_part
+        })
+    }
+
+    /// Whether one names a letter that the other does not: "vitamin b", "vitamin a", of which "a" may
+    /// be the article.
+    pub(super) fn has_other_letter(&self, a: &Wording, b: &Wording) -> bool {
+        let is_letter = |of: &Wording, word: &Word| {
+            let spelling = of.spelling(*word);
+            let is_short_for_a_word = matches!(spelling, "u" | "r" | "n");
+            spelling.len() == 1 && !is_short_for_a_word
+        };
+        self.only_a.iter().any(|word| is_letter(a, word))
+            || self.only_b.iter().any(|word| is_letter(b, word))
+    }
+
     /// Whether one sentence is the other with one thing of one or two words put for another.
     pub(super) fn is_substitution(&self, a: &Wording, b: &Wording) -> bool {
         if !(1..=WINDOW).contains(&self.only_a.len()) || !(1..=WINDOW).contains(&self.only_b.len())
@@ -79,8 +114,8 @@ impl Gap {
             let other = words.get(before..words.len() - behind).unwrap_or(&[]);
             (1..=WINDOW).contains(&other.len()) && other.iter().all(|word| only.contains(word))
         };
-        let shared = self.contents.0 - self.only_a.len();
-        shared > 0 && window(&words_a, &self.only_a) && window(&words_b, &self.only_b)
+        // Nothing in common at all is no substitution: "what is entropy" and "explain diffusion".
+        before + behind > 0 && window(&words_a, &self.only_a) && window(&words_b, &self.only_b)
     }
 }
 
@@ -170,6 +205,25 @@ fn is_acronym(word: &str, other: &Wording) -> bool {
                 .zip(word.chars())
                 .all(|(full, letter)| other.spelling(*full).starts_with(letter))
         })
+}
+
+/// Whether a superlative "in the world" is one without it.
+fn is_everything(word: &str) -> bool {
+    const ALL: [&str; 12] = [
+        "world",
+        "earth",
+        "globe",
+        "planet",
+        "universe",
+        "history",
+        "record",
+        "time",
+        "existence",
+        "far",
+        "all",
+        "date",
+    ];
+    ALL.contains(&word)
 }
 
 fn singular(word: &str) -> &str {

@@ -31,6 +31,12 @@ pub(super) fn differs(a: &Wording, b: &Wording) -> bool {
     {
         return false;
     }
+    // "Who is older than Bob", "who is Bob older than".
+    let ends_in_than =
+        |of: &Wording| (of.words().last()).is_some_and(|word| of.spelling(*word) == "than");
+    if ends_in_than(a) != ends_in_than(b) {
+        return true;
+    }
     match (agent(a, &parts_a), agent(b, &parts_b)) {
         (Some(agent), None) => return !is_active_form(agent, &parts_a, &parts_b),
         (None, Some(agent)) => return !is_active_form(agent, &parts_b, &parts_a),

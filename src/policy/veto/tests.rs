@@ -1,5 +1,8 @@
 use super::*;
-use proptest::prelude::*;
+
+mod laws;
+mod pairs;
+mod small_words;
 
 fn check(a: &str, b: &str) -> Option<Veto> {
     let (a, b) = (Wording::of(a), Wording::of(b));
@@ -83,6 +86,9 @@ fn numbers() {
             ("compute 5 - 3", "compute 3 - 5"),
             ("from 5 to 3 metres", "from 3 to 5 metres"),
             ("run 5 miles", "run 5 km"),
+            ("what is 10²", "what is 102"),
+            ("add 2½ cups", "add 21⁄2 cups"),
+            ("what is 8 divided by 2", "what is 2 divided by 8"),
             ("pay $5", "pay 5 euros"),
             ("type 1 diabetes", "type 2 diabetes"),
             ("the first president", "the second president"),
@@ -167,10 +173,12 @@ fn quotes() {
             ("translate “bank”", "translate “bench”"),
             ("translate «bank»", "translate «bench»"),
             ("say \"yes\" and \"no\"", "say \"yes\" and \"yes\""),
+            ("replace \"a\" with \"b\"", "replace \"b\" with \"a\""),
         ],
     );
     all_pass(&[
         ("translate “bank”", "translate \"bank\""),
+        ("compare \"a\" and \"b\"", "compare \"b\" and \"a\""),
         (
             "the students' books aren't here",
             "the students' books are not here",
@@ -191,11 +199,21 @@ fn code() {
             ("git push --force", "git push"),
             ("copy with cp -r", "copy with cp -R"),
             ("open /etc/hosts now", "open /etc/passwd now"),
+            // Encoders have one piece for all of them: the vectors are equal.
+            ("what does 👍 mean", "what does 👎 mean"),
+            ("is x ≤ y true", "is x ≥ y true"),
+            (
+                "what does * match in a regex",
+                "what does # match in a regex",
+            ),
+            ("what does * match in a regex", "what does match in a regex"),
+            ("why is i++ slow", "why is ++i slow"),
         ],
     );
     all_pass(&[
         ("explain `x` please", "please explain `x`"),
         ("git and/or svn", "git and/or svn?"),
+        ("how are you ?", "how are you - today"),
     ]);
 }
 
@@ -296,6 +314,7 @@ fn one_word_put_for_another() {
                 "how do I remove wax from glass",
             ),
             ("weather in springfield", "weather in san antonio"),
+            ("what is entropy", "what is enthalpy"),
         ],
     );
     all_pass(&[
@@ -363,87 +382,5 @@ fn plurals_and_verb_forms_of_the_table_veto() {
             Some(Veto::Opposites),
             "{a} | {b}"
         );
-    }
-}
-
-/// Texts made of what the guards look at.
-fn texts() -> impl Strategy<Value = String> {
-    const WORDS: [&str; 40] = [
-        "how",
-        "is",
-        "the",
-        "Paris",
-        "paris",
-        "to",
-        "from",
-        "of",
-        "by",
-        "not",
-        "can't",
-        "5",
-        "five",
-        "pm",
-        "km",
-        "1,000",
-        "-3",
-        "x",
-        "=",
-        "<",
-        "`ls -l`",
-        "\"bank\"",
-        "'bank'",
-        "max_len",
-        "--force",
-        "Москва",
-        "c++",
-        "and",
-        "largest",
-        "city",
-        "cities",
-        "JSON",
-        "step",
-        "one",
-        "2024-01-05",
-        "$",
-        "%",
-        "U.S.",
-        "don’t",
-        "3*4",
-    ];
-    prop_oneof![
-        "\\PC{0,80}",
-        proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..12)
-            .prop_map(|words| words.join(" ")),
-    ]
-}
-
-/// `text` with its first letter in the other case, if it is an English one.
-fn other_first_letter(text: &str) -> String {
-    let mut chars = text.chars();
-    let Some(first) = chars.next() else {
-        return String::new();
-    };
-    let other = if first.is_ascii_uppercase() {
-        first.to_ascii_lowercase()
-    } else {
-        first.to_ascii_uppercase()
-    };
-    format!("{other}{}", chars.as_str())
-}
-
-proptest! {
-    #[test]
-    fn nothing_is_vetoed_against_itself(text in texts(), end in "[.?! ]{0,3}", start in "[ \n\t]{0,3}") {
-        prop_assert_eq!(check(&text, &text), None);
-        prop_assert_eq!(check(&text, &other_first_letter(&text)), None);
-        prop_assert_eq!(check(&text, &format!("{start}{text}")), None);
-        if text.ends_with(char::is_alphanumeric) {
-            prop_assert_eq!(check(&text, &format!("{text}{end}")), None);
-        }
-    }
-
-    #[test]
-    fn no_veto_has_a_direction(a in texts(), b in texts()) {
-        check(&a, &b);
     }
 }

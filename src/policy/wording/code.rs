@@ -11,7 +11,9 @@ pub(super) fn marks(text: &str) -> Vec<u64> {
     if text.is_ascii() && !text.bytes().any(is_sign) {
         return Vec::new();
     }
-    let spans = super::between(text, '`');
+    // A fence of several ticks is one: "``a``".
+    let fences = text.replace("```", "`").replace("``", "`");
+    let spans = super::between(&fences, '`');
     let mut marks: Vec<u64> = spans.map(|span| hash(span.trim())).collect();
     let looks_like_code = text.contains(['`', ';', '{', '}'])
         || ["()", "==", "=>", "->", "::", "<=", ">=", "&&", "||", "!="]
@@ -26,9 +28,13 @@ pub(super) fn marks(text: &str) -> Vec<u64> {
         let bare = word.trim_matches(['(', ')', '[', ']', '{', '}']);
         if is_name_of_code(word, bare) {
             marks.push(name_hash(bare));
+        } else if is_symbol(chunk) {
+            signs.push(hash(chunk));
         } else {
             operators(word, before, looks_like_code, &mut signs);
         }
+        let pictures = chunk.chars().filter(|c| is_picture(*c));
+        signs.extend(pictures.map(|c| hash(c.encode_utf8(&mut [0; 4]))));
         before = Some(word);
     }
     marks.sort_unstable();
@@ -64,10 +70,31 @@ fn is_name_of_code(word: &str, bare: &str) -> bool {
     let is_call = word.split_once('(').is_some_and(|(name, rest)| {
         !name.is_empty()
             && name.chars().all(|c| c.is_alphanumeric() || c == '.')
-            && rest.contains(')')
-            && (rest.len() == 1 || name.contains('.'))
+            && rest.ends_with(')')
+            && !matches!(rest, "s)" | "es)")
     });
-    is_flag || is_snake || is_path || is_address || is_call || bare.contains("::")
+    // "++i" is not "i++".
+    let is_step = word
+        .strip_prefix("++")
+        .is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()));
+    is_step || is_flag || is_snake || is_path || is_address || is_call || bare.contains("::")
+}
+
+/// A sign that stands alone and is talked about: "what does * match". Not a dash or other punctuation.
+fn is_symbol(chunk: &str) -> bool {
+    const PUNCTUATION: &str = "-–—−.,?!:;'\"()[]&/…•·+=<>%×÷";
+    chunk.chars().count() <= 2
+        && chunk
+            .chars()
+            .all(|c| !c.is_alphanumeric() && !is_picture(c) && c != '_')
+        && !chunk.chars().all(|c| PUNCTUATION.contains(c))
+}
+
+/// Emoji, arrows, mathematical signs: encoders know few of them, and they are what differs.
+fn is_picture(c: char) -> bool {
+    matches!(c, '§' | '¶' | '±' | '¬' | '\u{2190}'..='\u{23ff}' | '\u{2460}'..='\u{2bff}'
+        | '\u{1f000}'..='\u{1faff}')
+        && !matches!(c, '\u{2212}' | '\u{25a0}'..='\u{25ff}')
 }
 
 /// The operators in or at `word` with what stands beside them.
