@@ -11,6 +11,7 @@ pub mod memory;
 pub mod mirror;
 pub mod partition;
 pub mod pointer;
+pub mod portable;
 pub mod semantic;
 pub mod shared;
 pub mod store;

@@ -14,6 +14,7 @@ pub mod catalogue;
 mod dispatch;
 pub mod feedback;
 mod fetch;
+pub mod import;
 pub mod judge;
 pub mod learn;
 mod lookup;

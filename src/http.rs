@@ -118,6 +118,8 @@ pub fn router(api: Arc<Api>) -> Router {
             "/admin/api/cache/generation",
             post(admin::entries::new_generation),
         )
+        .route("/admin/api/cache/export", get(admin::transfer::export))
+        .route("/admin/api/cache/import", post(admin::transfer::import))
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::method_not_allowed)
         // Innermost, so that the answer to a panic is compressed, counted and named like any other.

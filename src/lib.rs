@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | what they are |
 //! |---|---|---|
-//! | 7 | [`app`], [`tour`], [`eval`] | assembly; the scripted demo; the evaluation |
+//! | 7 | [`app`], [`tour`], [`eval`], [`transfer`] | assembly; the scripted demo; the evaluation; export and import |
 //! | 6 | [`http`] | what clients see |
 //! | 5 | [`gateway`] | one request from start to end |
 //! | 4 | [`cache`] | answers that are there already |
@@ -28,5 +28,6 @@ pub mod provider;
 pub mod telemetry;
 pub mod tokenizer;
 pub mod tour;
+pub mod transfer;
 pub mod units;
 pub mod wire;

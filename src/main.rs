@@ -16,6 +16,7 @@ use refrain::{
     http::server::Stopped,
     provider::demo::Pace,
     telemetry, tour,
+    transfer::{self, Import, Stopped as ImportStopped},
     units::Similarity,
 };
 use tokio::net::TcpListener;
@@ -41,6 +42,9 @@ enum Command {
     Demo(ConfigFile),
     /// Measure on labelled prompts how often the cache answers, and how often wrongly
     Eval(Evaluation),
+    /// Move the cache of a running gateway, or warm it with answers that are known already
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Ask a running gateway whether it wants requests; for container health checks
     Health {
         /// Where it listens
@@ -51,6 +55,41 @@ enum Command {
         )]
         url: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum CacheCommand {
+    /// Write all entries as lines of JSON; REFRAIN_ADMIN_KEY is the admin's key
+    Export {
+        #[command(flatten)]
+        gateway: Running,
+        /// Where to; standard output if it is left out
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Take in lines of JSON: an export, or {"request": …, "response": …}
+    ///
+    /// REFRAIN_ADMIN_KEY is the admin's key. Exits with 1 if some lines were refused, with 2 if it
+    /// could not go on; it then says how to continue.
+    Import {
+        /// The lines
+        file: PathBuf,
+        #[command(flatten)]
+        gateway: Running,
+        /// The first line to be sent
+        #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        from: u64,
+        /// Lines that are sent at once
+        #[arg(long, value_name = "LINES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        batch: u32,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Running {
+    /// Where the gateway listens
+    #[arg(long, env = "REFRAIN_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -87,7 +126,7 @@ fn threshold(text: &str) -> Result<Similarity, String> {
 /// Why the program ends, and what it tells its caller.
 struct Failure {
     message: String,
-    /// 2 for bad input to `eval`, as for bad arguments; else 1.
+    /// 2 for bad input to `eval`, as for bad arguments, and for an import that stopped; else 1.
     code: ExitCode,
 }
 
@@ -127,6 +166,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Check(file) => check(&file.config)?,
         Command::Demo(file) => demo(&file.config).await?,
         Command::Eval(evaluation) => evaluate(evaluation).await?,
+        Command::Cache(command) => cache(command).await?,
         Command::Health { url } => health(&url).await?,
     }
     Ok(())
@@ -168,6 +208,47 @@ async fn evaluate(asked: Evaluation) -> Result<(), Failure> {
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(())
+}
+
+async fn cache(command: CacheCommand) -> Result<(), Failure> {
+    let could_not_go_on = |message: String| Failure {
+        message,
+        code: ExitCode::from(2),
+    };
+    let at = |running: Running| {
+        let key = environment("REFRAIN_ADMIN_KEY").filter(|key| !key.is_empty());
+        transfer::Gateway::new(&running.url, key, Clock::system())
+            .map_err(|error| could_not_go_on(error.to_string()))
+    };
+    // Without a handler for it, Ctrl-C ends the process by itself.
+    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
+    let (mut out, mut progress) = (io::stdout(), io::stderr());
+    match command {
+        CacheCommand::Export { gateway, out: file } => {
+            let exporting = at(gateway)?;
+            let exported = exporting
+                .export(file.as_deref(), &mut out, &mut progress, interrupt)
+                .await;
+            let entries = exported.map_err(|error| could_not_go_on(error.to_string()))?;
+            let _closed = writeln!(progress, "{entries} entries exported");
+            Ok(())
+        }
+        CacheCommand::Import {
+            file,
+            gateway,
+            from,
+            batch,
+        } => {
+            let import = Import { file, from, batch };
+            let imported = at(gateway)?.import(&import, &mut progress, interrupt).await;
+            let totals =
+                imported.map_err(|stopped: ImportStopped| could_not_go_on(stopped.to_string()))?;
+            match totals.refused {
+                0 => Ok(()),
+                refused => Err(format!("{refused} lines were refused").into()),
+            }
+        }
+    }
 }
 
 async fn serve(path: &Path) -> Result<(), String> {

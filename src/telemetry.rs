@@ -10,7 +10,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 /// syntax of `RUST_LOG`.
 pub fn init_logs(filter: Option<&str>, pretty: bool) {
     let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("info,ort=warn,hnsw_rs=warn"));
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info,ort=warn"));
     let output = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let registry = tracing_subscriber::registry().with(filter);
     // A second call is a test's; the first one's settings stay.

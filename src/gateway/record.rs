@@ -28,7 +28,7 @@ use crate::{
     policy::{
         identity::{Identity, Scope},
         learn,
-        storable::{Keep, storable},
+        storable::{Keep, NotKept, storable},
         wording::Wording,
     },
     provider::Whole,
@@ -144,27 +144,31 @@ impl Recorder {
         }
     }
 
-    fn keep(&self, ticket: Ticket, answer: &Answer, id: Option<String>, source: &Source) {
-        let keep = match storable(answer) {
-            Ok(keep) => keep,
-            Err(reason) => return not_kept(reason.as_str()),
-        };
-        let Ok(written) = serde_json::to_vec(answer) else {
-            return not_kept("unreadable");
-        };
-        let identity = ticket.identity;
+    /// The entry that an answer becomes.
+    ///
+    /// # Errors
+    /// Why it may not be kept, in one word.
+    pub(super) fn entry(
+        &self,
+        ticket: &Ticket,
+        answer: &Answer,
+        source: &Source,
+    ) -> Result<Entry, &'static str> {
+        let keep = storable(answer).map_err(NotKept::as_str)?;
+        let written = serde_json::to_vec(answer).map_err(|_| "unreadable")?;
+        let identity = &ticket.identity;
         let semantic = ticket.semantic && keep == Keep::ExactAndSemantic;
-        let question = (identity.question)
+        let question = (identity.question.as_deref())
             .filter(|_| semantic)
             .zip(self.encoder.as_ref())
             .map(|(text, encoder)| Question {
                 partition: identity.partition,
                 has_matter: ticket.has_matter,
-                wording: Arc::new(Wording::of(&text)),
+                wording: Arc::new(Wording::of(text)),
                 text: text.into(),
                 dimension: encoder.dimension(),
             });
-        let entry = Arc::new(Entry {
+        let entry = Entry {
             fingerprint: identity.fingerprint,
             scope: ticket.scope,
             context: identity.context,
@@ -172,12 +176,12 @@ impl Recorder {
             question,
             // Without the room that was left for more.
             written: written.into_boxed_slice().into(),
-            prompt: ticket.prompt,
+            prompt: ticket.prompt.clone(),
             asked_model: ticket.request.model().into(),
             provider: source.provider.clone(),
             model: source.model.clone(),
-            namespace: ticket.namespace,
-            tags: ticket.tags.into(),
+            namespace: ticket.namespace.clone(),
+            tags: ticket.tags.as_slice().into(),
             usage: answer.usage(),
             counted: OnceLock::new(),
             price: source.price,
@@ -185,10 +189,20 @@ impl Recorder {
             ttl: ticket.ttl,
             generation: self.store.generation(),
             use_of: Use::default(),
-        });
-        if entry.weight() > self.largest {
-            return not_kept("too_large");
-        }
+        };
+        self.fits(&entry).then_some(entry).ok_or("too_large")
+    }
+
+    /// Whether an entry is not larger than one may be.
+    pub(super) fn fits(&self, entry: &Entry) -> bool {
+        entry.weight() <= self.largest
+    }
+
+    fn keep(&self, ticket: Ticket, answer: &Answer, id: Option<String>, source: &Source) {
+        let entry = match self.entry(&ticket, answer, source) {
+            Ok(entry) => Arc::new(entry),
+            Err(reason) => return not_kept(reason),
+        };
         if self.store.purges() != ticket.purges {
             return not_kept("purged");
         }

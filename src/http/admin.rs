@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 pub(super) mod entries;
+pub(super) mod transfer;
 
 use super::{Api, auth};
 use crate::{config::KeyDigest, gateway::learn::Known};

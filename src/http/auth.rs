@@ -11,6 +11,7 @@ use crate::{
     config::{AllowedModels, CacheOverrides, Client, KeyDigest},
     error::Error,
     gateway::Caller,
+    ident::ClientName,
     policy::identity::{Scope, ScopeKind},
 };
 
@@ -19,6 +20,7 @@ use crate::{
 pub struct Auth {
     secret: [u8; 32],
     callers: HashMap<KeyDigest, Caller>,
+    keys: HashMap<ClientName, KeyDigest>,
 }
 
 impl Auth {
@@ -44,6 +46,9 @@ impl Auth {
         Self {
             secret,
             callers: callers.collect(),
+            keys: (clients.iter())
+                .map(|client| (client.name.clone(), client.key))
+                .collect(),
         }
     }
 
@@ -54,17 +59,7 @@ impl Auth {
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
         let key = presented(headers);
         if self.callers.is_empty() {
-            let scope = match key {
-                Some(key) => Scope::new(&self.secret, ScopeKind::Key, key),
-                None => Scope::new(&self.secret, ScopeKind::Anonymous, b""),
-            };
-            return Ok(Caller {
-                scope,
-                own: scope,
-                namespace: None,
-                cache: CacheOverrides::default(),
-                allowed: AllowedModels::All,
-            });
+            return Ok(self.anybody(key));
         }
         let key = key.ok_or(Error::Unauthorized(
             "no API key was sent; send one as `Authorization: Bearer KEY`",
@@ -75,6 +70,46 @@ impl Auth {
         caller.ok_or(Error::Unauthorized(
             "the API key that was sent is not known here",
         ))
+    }
+
+    /// The client of this name. Without one: who sends no key, where none is needed.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn named(&self, client: Option<&str>) -> Result<Caller, &'static str> {
+        let Some(client) = client else {
+            let is_open = self.callers.is_empty();
+            return is_open.then(|| self.anybody(None)).ok_or(
+                "`client` has to say whose answer this is: the name of a configured client",
+            );
+        };
+        let name = ClientName::new(client).ok();
+        let key = name.and_then(|name| self.keys.get(&name));
+        key.and_then(|key| self.callers.get(key).cloned())
+            .ok_or("`client` is not the name of a configured client")
+    }
+
+    /// Names the secret of the scopes without telling it: 16 hexadecimal digits.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        const PURPOSE: &[u8] = b"refrain 2026-11 export";
+        let hash = blake3::keyed_hash(&self.secret, PURPOSE).to_hex();
+        hash.chars().take(16).collect()
+    }
+
+    /// Where everybody may use the gateway, whoever sends this key.
+    fn anybody(&self, key: Option<&[u8]>) -> Caller {
+        let scope = match key {
+            Some(key) => Scope::new(&self.secret, ScopeKind::Key, key),
+            None => Scope::new(&self.secret, ScopeKind::Anonymous, b""),
+        };
+        Caller {
+            scope,
+            own: scope,
+            namespace: None,
+            cache: CacheOverrides::default(),
+            allowed: AllowedModels::All,
+        }
     }
 }
 

@@ -25,3 +25,4 @@ mod persistence;
 mod quality;
 mod streams;
 mod tidy;
+mod transfer;

@@ -46,11 +46,12 @@ pub(crate) struct Written {
     prompt_prefix: Option<String>,
     generation_below: Option<u64>,
     dry_run: bool,
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
 }
 
 impl Written {
-    fn selector(self) -> Result<Selector, Error> {
+    /// What it means.
+    pub(super) fn selector(self) -> Result<Selector, Error> {
         if (self.prompt_prefix.as_ref()).is_some_and(|prefix| prefix.len() > PROMPT / 2) {
             let message = format!("`prompt_prefix` must be at most {} bytes", PROMPT / 2);
             return Err(Error::bad_request("prompt_prefix".to_owned(), message));
@@ -194,7 +195,7 @@ async fn change(api: &Api, request: Request) -> Result<Written, Response> {
 }
 
 /// As [`refuse`]; and what a foreign page has sent by a browser that knows the key.
-fn refuse_change(api: &Api, headers: &HeaderMap) -> Option<Response> {
+pub(super) fn refuse_change(api: &Api, headers: &HeaderMap) -> Option<Response> {
     const FETCH_SITE: &str = "sec-fetch-site";
     let foreign = headers
         .get(FETCH_SITE)
@@ -206,11 +207,11 @@ fn refuse_change(api: &Api, headers: &HeaderMap) -> Option<Response> {
     refuse(api, headers)
 }
 
-fn unreadable(why: &str) -> Error {
+pub(super) fn unreadable(why: &str) -> Error {
     Error::bad_request(None, format!("the selector can't be read: {why}"))
 }
 
-fn private(body: Value) -> Response {
+pub(super) fn private(body: Value) -> Response {
     let mut response = Json(body).into_response();
     let no_store = HeaderValue::from_static("no-store");
     response

@@ -9,7 +9,7 @@ let before = null;
 
 function render(stats) {
   const r = stats.requests;
-  const hits = r.exact + r.semantic + r.coalesced;
+  const hits = r.exact + r.semantic + r.stale + r.coalesced;
   const looked = hits + r.miss;
   show("hit-rate", looked ? `${(100 * hits / looked).toFixed(1)} %` : "–");
   for (const id of ["exact", "semantic", "coalesced", "miss", "bypass", "failed"]) show(id, number.format(r[id]));

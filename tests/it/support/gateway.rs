@@ -75,6 +75,8 @@ impl Setup {
             "ALICE_KEY" | "BOB_KEY" | "CAROL_KEY" | "ADMIN_KEY" => {
                 Some(format!("sk-{}", name.to_lowercase()))
             }
+            "CACHE_SECRET" => Some("sc-the-same-in-several-gateways".to_owned()),
+            "OTHER_SECRET" => Some("sc-of-one-gateway-and-no-other".to_owned()),
             _ => None,
         };
         // A hit that is checked by chance would be a call that no test expects.

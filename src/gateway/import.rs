@@ -1,0 +1,279 @@
+//! Taking answers in that nobody has asked for: exported entries, and warming with answers that are
+//! known already.
+//!
+//! A warmed answer goes through the steps of [`Gateway::chat`] up to its ticket, so it is found by the
+//! requests that would have made it, and by no other. No provider is asked, nothing is billed.
+//! Invariant: an answer is taken in whole, with its vector, or not at all.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{
+    Caller, Gateway,
+    dispatch::Source,
+    record::{self, Ticket},
+};
+use crate::{
+    cache::entry::{Entry, Freshness, Now},
+    embed::Embedding,
+    policy::{
+        cacheable::{self, Exception},
+        identity::{Setting, identify},
+        question,
+        storable::{Keep, storable},
+    },
+    wire::{answer::Answer, chat::ChatRequest, controls::Controls},
+};
+
+/// How long a busy encoder is left alone. Requests go first.
+const BUSY: Duration = Duration::from_millis(20);
+
+/// An answer to a request that nobody has made yet.
+#[derive(Debug)]
+pub struct Warming {
+    /// Whose request it would be.
+    pub caller: Caller,
+    /// What its headers would say.
+    pub controls: Controls,
+    /// Its body.
+    pub request: Bytes,
+    /// The answer.
+    pub response: Answer,
+}
+
+/// Why an answer was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(Cow<'static, str>);
+
+impl Refused {
+    fn because(message: impl Into<Cow<'static, str>>) -> Self {
+        Self(message.into())
+    }
+
+    fn word(reason: &str) -> Self {
+        Self(format!("it would not be kept: {reason}").into())
+    }
+}
+
+/// An entry that is about to be taken in.
+#[derive(Debug)]
+pub struct Incoming {
+    entry: Entry,
+    /// Exported: it does not replace what is newer.
+    yields: bool,
+    /// How much had been purged by then: what is purged meanwhile is not kept again.
+    purges: u64,
+}
+
+/// What has become of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is kept.
+    Imported,
+    /// The answer that is kept already is as new, or its time is over.
+    Skipped,
+}
+
+impl Gateway {
+    /// What `warming` would be kept as, had its caller asked and been given this answer.
+    ///
+    /// # Errors
+    /// [`Refused`] where the request would not have been answered, or the answer not kept.
+    pub fn warm(&self, warming: Warming) -> Result<Incoming, Refused> {
+        let Warming {
+            caller,
+            mut controls,
+            request,
+            response,
+        } = warming;
+        let request = ChatRequest::parse(request, &mut controls)
+            .map_err(|invalid| Refused(format!("`request`: {invalid}").into()))?;
+        if !caller.allowed.allows(request.model()) {
+            return Err(Refused::because("this client may not use the model"));
+        }
+        let route = self
+            .catalogue
+            .route(request.model())
+            .map_err(|error| Refused(error.to_string().into()))?;
+        let target = (route.targets.first()).ok_or(Refused::because("the model has no target"))?;
+        let asked = question::Asked::of(&request);
+        let asked = asked.as_ref();
+        let overrides = self.overrides(&controls, &caller, &route);
+        let exception = Exception {
+            enabled: overrides.enabled,
+            ttl: overrides.ttl,
+        };
+        let plan = cacheable::plan(&request, asked, &controls, &self.settings.rules, exception)
+            .map_err(|bypass| Refused::word(bypass.as_str()))?;
+        let ttl = plan.keep.ok_or(Refused::because(
+            "it would not be kept: the request says so, or its time to live is 0",
+        ))?;
+        let scope =
+            (controls.namespace.as_ref()).map_or(caller.scope, |name| caller.scope.within(name));
+        let identity = identify(
+            &request,
+            asked,
+            &Setting {
+                scope,
+                target: &route.identity(),
+                by_user: self.settings.by_user,
+                by_surface: plan.semantic.is_ok(),
+                same_as: &|context| self.store.same_context(context),
+            },
+        );
+        let source = Source {
+            provider: route.name.clone(),
+            model: target.model.clone(),
+            price: route.price,
+            attempts: 0,
+            waited: Duration::ZERO,
+            is_first_choice: true,
+        };
+        let ticket = Ticket {
+            identity,
+            scope,
+            own: caller.own,
+            namespace: controls.namespace.or(caller.namespace),
+            tags: controls.tags,
+            semantic: plan.semantic.is_ok(),
+            has_matter: asked.is_some_and(question::Asked::has_matter),
+            prompt: record::beginning(asked.map_or("", |asked| asked.text)),
+            embedding: None,
+            near: None,
+            ttl,
+            purges: self.store.purges(),
+            raw: None,
+            request: Arc::new(request),
+        };
+        let entry = self.recorder.entry(&ticket, &response, &source);
+        Ok(Incoming {
+            entry: entry.map_err(Refused::word)?,
+            yields: false,
+            purges: ticket.purges,
+        })
+    }
+
+    /// An exported entry, to be taken in.
+    ///
+    /// # Errors
+    /// [`Refused`] if it could not have been kept here.
+    pub fn restore(&self, mut entry: Entry) -> Result<Incoming, Refused> {
+        let purges = self.store.purges();
+        if !self.settings.rules.enabled {
+            return Err(Refused::word("the cache is off"));
+        }
+        let answer = entry.answer().ok_or(Refused::word("unreadable"))?;
+        let keep = storable(&answer).map_err(|reason| Refused::word(reason.as_str()))?;
+        let generation = self.store.generation();
+        if entry.generation < generation {
+            return Err(Refused(
+                format!(
+                    "it is of generation {}, this gateway is at {generation}: what was forgotten is not \
+                     brought back",
+                    entry.generation
+                )
+                .into(),
+            ));
+        }
+        entry.generation = generation;
+        if self.encoder.is_none() || keep == Keep::ExactOnly {
+            (entry.question, entry.surface) = (None, None);
+        }
+        if !self.recorder.fits(&entry) {
+            return Err(Refused::word("too_large"));
+        }
+        Ok(Incoming {
+            entry,
+            yields: true,
+            purges,
+        })
+    }
+
+    /// How many numbers a vector has here; 0 without encoder.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        (self.encoder.as_ref()).map_or(0, |encoder| encoder.dimension())
+    }
+
+    /// The vector of what is to be taken in; none if it needs none. Waits for as long as the encoder has
+    /// no room.
+    ///
+    /// # Errors
+    /// [`Refused`] if the encoder can't read the text.
+    pub async fn embed(&self, incoming: &Incoming) -> Result<Option<Embedding>, Refused> {
+        let (Some(encoder), Some(question)) = (&self.encoder, &incoming.entry.question) else {
+            return Ok(None);
+        };
+        if self.is_late(incoming) {
+            return Ok(None);
+        }
+        loop {
+            match encoder.embed(&question.text).await {
+                Ok(embedding) => return Ok(Some(embedding)),
+                Err(error) if error.is_passing() => tokio::time::sleep(BUSY).await,
+                Err(error) => return Err(Refused(error.to_string().into())),
+            }
+        }
+    }
+
+    /// Keeps it, under its `embedding`.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is no place for it.
+    pub fn take_in(
+        &self,
+        incoming: Incoming,
+        embedding: Option<Embedding>,
+    ) -> Result<Taken, Refused> {
+        if self.is_late(&incoming) {
+            return Ok(Taken::Skipped);
+        }
+        if self.store.purges() != incoming.purges {
+            return Err(Refused::because(
+                "the cache was purged meanwhile; import it again",
+            ));
+        }
+        let entry = Arc::new(incoming.entry);
+        if entry.question.is_some() != embedding.is_some() {
+            // What made it late has just left.
+            return Err(Refused::because(
+                "the cache changed meanwhile; import it again",
+            ));
+        }
+        self.store.insert(&entry);
+        if !self.store.contains(&entry.fingerprint) {
+            return Err(Refused::because(
+                "there is no room for it in `cache.max_bytes`",
+            ));
+        }
+        let wants = embedding.and_then(|embedding| self.store.index(&entry, &embedding));
+        if let Some(vectors) = wants {
+            let store = Arc::clone(&self.store);
+            self.tasks.spawn_blocking(move || store.build(&vectors));
+        }
+        Ok(Taken::Imported)
+    }
+
+    /// Whether an exported entry is of no use: what is here is as new, or its time is over.
+    fn is_late(&self, incoming: &Incoming) -> bool {
+        let entry = &incoming.entry;
+        let now = Now {
+            time: self.clock.unix(),
+            generation: self.store.generation(),
+        };
+        let is_over = match entry.freshness(now, None) {
+            Freshness::Stale(since) => since >= self.settings.rules.stale.longest(),
+            // Of another generation: what `take_in` says of that is more to the point.
+            Freshness::Fresh | Freshness::Dead => false,
+        };
+        let kept = || self.store.get(&entry.fingerprint);
+        let is_older = || {
+            kept().is_some_and(|kept| {
+                kept.generation == now.generation && kept.stored >= entry.stored
+            })
+        };
+        incoming.yields && (is_over || is_older())
+    }
+}
