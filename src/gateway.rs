@@ -335,6 +335,9 @@ impl Gateway {
             }
             Lookup::Miss(missed) => missed,
         };
+        let reason = missed.reason.unwrap_or("absent");
+        metrics::counter!(names::CACHE_MISSES, "reason" => reason).increment(1);
+        tracing::debug!(reason, "not answered from the cache");
         let facts = Facts::new(Way::Miss, missed.reason, received);
         if controls.only_if_cached {
             return Err(Refusal {
@@ -352,7 +355,7 @@ impl Gateway {
         };
         match (answered, missed.stale) {
             (Err(refusal), Some(stale)) if refusal.error.fault() == Fault::Upstream => {
-                Ok(self.serve(&stale, recipient))
+                Ok(self.deliver(&stale, &request, recipient).await)
             }
             (answered, _) => answered,
         }

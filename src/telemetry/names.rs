@@ -6,6 +6,8 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 pub const HTTP_DURATION: &str = "http_server_request_duration_seconds";
 /// Lookups of the cache.
 pub const CACHE_LOOKUPS: &str = "refrain_cache_lookups_total";
+/// Requests that the cache did not answer.
+pub const CACHE_MISSES: &str = "refrain_cache_misses_total";
 /// Requests that left the cache alone.
 pub const CACHE_BYPASS: &str = "refrain_cache_bypass_total";
 /// Entries that went before their time.
@@ -41,6 +43,10 @@ pub fn describe() {
         "Time until the head of the answer was ready"
     );
     describe_counter!(CACHE_LOOKUPS, "Lookups of the cache, by tier and result");
+    describe_counter!(
+        CACHE_MISSES,
+        "Requests that the cache did not answer, by reason: a guard's name, below_point, distant, ..."
+    );
     describe_counter!(
         CACHE_BYPASS,
         "Requests that left the cache alone, by reason"

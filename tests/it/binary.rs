@@ -162,6 +162,25 @@ async fn the_banner_tells_where_it_is_and_who_answers() {
 }
 
 #[tokio::test]
+async fn metrics_say_why_the_cache_did_not_answer() {
+    let upstream = Upstream::start().await;
+    let (_directory, path) = written(&before(&upstream, ""));
+    let serving = Serving::start(Path::new(&path), &[]).await;
+    for _ in 0..2 {
+        ask(&serving.url, &asking(QUESTION)).send().await;
+    }
+    let metrics = format!("{}/metrics", serving.url);
+    let metrics = Ask::new(client::http().build().unwrap().get(metrics));
+    let metrics = metrics.send().await;
+    for line in [
+        "refrain_cache_misses_total{reason=\"semantic_off\"} 1",
+        "refrain_cache_lookups_total{tier=\"exact\",result=\"hit\"} 1",
+    ] {
+        assert!(metrics.text().contains(line), "{line}\n{}", metrics.text());
+    }
+}
+
+#[tokio::test]
 async fn the_shipped_configuration_answers_without_any_key_and_says_that_it_is_a_demo() {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("providers.toml");
     let nobody = Upstream::gone().await;
