@@ -170,7 +170,7 @@ async fn gateway(
     let semantic = kind == Kind::Semantic;
     let text = format!(
         "[server]\nlisten = \"{addr}\"\n{embedding}\
-         [cache]\nsemantic = {semantic}\nmax_bytes = \"256MiB\"\n\
+         [cache]\nsemantic = {semantic}\nmax_bytes = \"256MiB\"\nlearning = false\n\
          [[providers]]\nname = \"mock\"\nkind = \"openai\"\nbase_url = \"http://{upstream}/v1\"\n\
          [[models]]\nname = \"mock-*\"\ntargets = [\"mock/*\"]\n"
     );

@@ -87,6 +87,11 @@ pub fn same_answer(fresh: Said<'_>, kept: Said<'_>, cosine: Option<f32>) -> Judg
         // Of the provider's health, not of the question.
         return Judgement::Unsure;
     }
+    let (named_a, named_b) = (without_identifiers(a), without_identifiers(b));
+    if named_a.len() < a.len() && named_b.len() < b.len() && a != b && named_a == named_b {
+        // Made for each answer anew, or what the question was about: nobody can tell.
+        return Judgement::Unsure;
+    }
     let code = (code_blocks(a), code_blocks(b));
     if normalised(a, code.0.is_empty()) == normalised(b, code.1.is_empty()) {
         return Judgement::Same;
@@ -100,7 +105,7 @@ pub fn same_answer(fresh: Said<'_>, kept: Said<'_>, cosine: Option<f32>) -> Judg
         (false, false) => {}
     }
     let short = [a, b].iter().all(|text| is_short(text));
-    let figures = figures(a).agreement(&figures(b));
+    let figures = figures(&named_a).agreement(&figures(&named_b));
     let opposed = matches!((polarity(a), polarity(b)), (Some(a), Some(b)) if a != b);
     if opposed
         || in_other_languages(&code.0, &code.1)
@@ -119,6 +124,33 @@ pub fn same_answer(fresh: Said<'_>, kept: Said<'_>, cosine: Option<f32>) -> Judg
         }
         Some(_) | None => Judgement::Unsure,
     }
+}
+
+/// Without what looks made by a machine: hashes, keys, identifiers of twelve and more letters and
+/// digits mixed.
+fn without_identifiers(text: &str) -> String {
+    const SHORTEST: usize = 12;
+    let is_identifier = |word: &str| {
+        word.len() >= SHORTEST
+            && word.bytes().any(|b| b.is_ascii_digit())
+            && word.bytes().any(|b| b.is_ascii_alphabetic())
+    };
+    let part_of_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while !rest.is_empty() {
+        let word = rest.find(|c| !part_of_word(c)).unwrap_or(rest.len());
+        let between = rest.get(word..).unwrap_or_default();
+        let between = between.find(part_of_word).unwrap_or(between.len());
+        let (head, tail) = rest.split_at(word + between);
+        let (word, between) = head.split_at(word);
+        if !is_identifier(word) {
+            kept.push_str(word);
+        }
+        kept.push_str(between);
+        rest = tail;
+    }
+    kept
 }
 
 /// White space and emphasis out, and in prose also case and the last full stop.

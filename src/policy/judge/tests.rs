@@ -150,3 +150,16 @@ proptest! {
         prop_assert_ne!(judge(&a, &a, cosine), Different);
     }
 }
+
+#[test]
+fn an_identifier_tells_nothing() {
+    let with = |id: &str| format!("Your request {id} is filed.");
+    let (a, b) = (with("4f9c02be77aa1d30"), with("0b1e93cd55ef2a68"));
+    assert_eq!(judge(&a, &b, None), Unsure);
+    assert_eq!(judge(&a, &b, Some(0.3)), Unsure);
+    assert_eq!(judge(&a, &a, None), Same);
+    assert_eq!(
+        judge("It costs 45 euros.", "It costs 54 euros.", None),
+        Different
+    );
+}
