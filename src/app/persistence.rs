@@ -267,6 +267,8 @@ impl Saver {
     pub(super) async fn finish(self) {
         self.save_learned();
         let finished = tokio::task::spawn_blocking(move || {
+            // What the disk was too slow for so far; it has the time now.
+            self.store.save_unsaved();
             let flushed = self.disk.flush();
             self.save_graphs();
             flushed

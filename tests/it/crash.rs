@@ -116,6 +116,7 @@ impl Crashing {
         // The others are in the middle of theirs.
         self.serving.kill().await;
         drop(rest);
+        self.serving.gone().await;
         heard.into_inner().unwrap()
     }
 }

@@ -114,6 +114,11 @@ impl Serving {
         self.signal("-KILL").await;
     }
 
+    /// Waits until it is gone, with what it held.
+    pub(crate) async fn gone(mut self) {
+        self.child.wait().await.unwrap();
+    }
+
     /// Waits until its log says this.
     pub(crate) async fn says(&mut self, text: &str) {
         while !self.log.contains(text) {
