@@ -41,8 +41,8 @@ use crate::{
     ident::{Namespace, TaskName},
     policy::{
         admit::Verifier,
-        cacheable::{self, Exception, Rules},
-        identity::{Scope, Setting, identify},
+        cacheable::{self, Exception, Plan, Rules},
+        identity::{Identity, Scope, Setting, identify},
         learn::{Class, Source as LabelSource},
         question,
     },
@@ -203,6 +203,25 @@ impl Gateway {
             .or(route.cache)
     }
 
+    /// What makes a request of this scope, which goes to `target`, the same as another.
+    fn identity(
+        &self,
+        request: &ChatRequest,
+        asked: Option<&question::Asked<'_>>,
+        scope: Scope,
+        target: &str,
+        plan: &Plan,
+    ) -> Identity {
+        let setting = Setting {
+            scope,
+            target,
+            by_user: self.settings.by_user,
+            by_surface: plan.semantic.is_ok(),
+            same_as: &|context| self.store.same_context(context),
+        };
+        identify(request, asked, &setting)
+    }
+
     /// Answers a chat request.
     ///
     /// # Errors
@@ -237,10 +256,7 @@ impl Gateway {
         let question = question.as_ref();
         let rules = &self.settings.rules;
         let overrides = self.overrides(&controls, &caller, &route);
-        let exception = Exception {
-            enabled: overrides.enabled,
-            ttl: overrides.ttl,
-        };
+        let exception = exception(overrides);
         let plan = match cacheable::plan(&request, question, &controls, rules, exception) {
             Ok(plan) => plan,
             Err(bypass) => {
@@ -258,17 +274,8 @@ impl Gateway {
         };
         let scope =
             (controls.namespace.as_ref()).map_or(caller.scope, |name| caller.scope.within(name));
-        let identity = identify(
-            &request,
-            question,
-            &Setting {
-                scope,
-                target: &route.identity(),
-                by_user: self.settings.by_user,
-                by_surface: plan.semantic.is_ok(),
-                same_as: &|context| self.store.same_context(context),
-            },
-        );
+        let target = route.identity();
+        let identity = self.identity(&request, question, scope, &target, &plan);
         // A control in the body would be read again only by parsing: such bytes are not remembered.
         let raw = raw.filter(|_| controls == Controls::default());
         let purges = self.store.purges();
@@ -280,7 +287,7 @@ impl Gateway {
                     .unwrap_or(self.settings.admission),
                 class: Class {
                     scope,
-                    model: route.identity().into(),
+                    model: target.into(),
                     has_matter: question.is_some_and(question::Asked::has_matter),
                 },
             };
@@ -359,5 +366,13 @@ impl Gateway {
             }
             (answered, _) => answered,
         }
+    }
+}
+
+/// What `policy::cacheable` has to know of the overrides.
+fn exception(overrides: CacheOverrides) -> Exception {
+    Exception {
+        enabled: overrides.enabled,
+        ttl: overrides.ttl,
     }
 }

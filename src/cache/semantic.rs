@@ -62,7 +62,7 @@ impl Semantic {
 
     /// Takes over a partition as [`Vectors::restore`] made it. Questions that came in meanwhile stay.
     /// Waits for a build of this partition, so it is not for a request.
-    pub fn restore(&self, partition: Partition, vectors: Vectors) {
+    pub fn restore(&self, partition: Partition, vectors: Vectors) -> Arc<Vectors> {
         let restored = {
             let mut all = self
                 .partitions
@@ -71,6 +71,7 @@ impl Semantic {
             Arc::clone(all.entry(partition).or_default())
         };
         restored.adopt(vectors);
+        restored
     }
 
     /// How many partitions there are.

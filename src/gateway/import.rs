@@ -12,15 +12,14 @@ use bytes::Bytes;
 use super::{
     Caller, Gateway,
     dispatch::Source,
+    exception,
     record::{self, Ticket},
 };
 use crate::{
     cache::entry::{Entry, Freshness, Now},
     embed::Embedding,
     policy::{
-        cacheable::{self, Exception},
-        identity::{Setting, identify},
-        question,
+        cacheable, question,
         storable::{Keep, storable},
     },
     wire::{answer::Answer, chat::ChatRequest, controls::Controls},
@@ -101,10 +100,7 @@ impl Gateway {
         let asked = question::Asked::of(&request);
         let asked = asked.as_ref();
         let overrides = self.overrides(&controls, &caller, &route);
-        let exception = Exception {
-            enabled: overrides.enabled,
-            ttl: overrides.ttl,
-        };
+        let exception = exception(overrides);
         let plan = cacheable::plan(&request, asked, &controls, &self.settings.rules, exception)
             .map_err(|bypass| Refused::word(bypass.as_str()))?;
         let ttl = plan.keep.ok_or(Refused::because(
@@ -112,17 +108,7 @@ impl Gateway {
         ))?;
         let scope =
             (controls.namespace.as_ref()).map_or(caller.scope, |name| caller.scope.within(name));
-        let identity = identify(
-            &request,
-            asked,
-            &Setting {
-                scope,
-                target: &route.identity(),
-                by_user: self.settings.by_user,
-                by_surface: plan.semantic.is_ok(),
-                same_as: &|context| self.store.same_context(context),
-            },
-        );
+        let identity = self.identity(&request, asked, scope, &route.identity(), &plan);
         let source = Source {
             provider: route.name.clone(),
             model: target.model.clone(),

@@ -141,10 +141,8 @@ impl Store {
             let wording = Arc::clone(&entry.question.as_ref()?.wording);
             Some((entry.fingerprint, wording, embedding.as_slice()))
         });
-        self.semantic
-            .restore(partition, Vectors::restore(vectors, graph));
-        let (_, vectors) = (self.semantic.partitions().into_iter())
-            .find(|(restored, _)| *restored == partition)?;
+        let restored = Vectors::restore(vectors, graph);
+        let vectors = self.semantic.restore(partition, restored);
         vectors.wants_building(self.graph_above).then_some(vectors)
     }
 

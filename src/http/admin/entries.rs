@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -46,12 +46,12 @@ pub(crate) struct Written {
     prompt_prefix: Option<String>,
     generation_below: Option<u64>,
     dry_run: bool,
-    pub(super) limit: Option<usize>,
+    limit: Option<usize>,
 }
 
 impl Written {
     /// What it means.
-    pub(super) fn selector(self) -> Result<Selector, Error> {
+    fn selector(self) -> Result<Selector, Error> {
         if (self.prompt_prefix.as_ref()).is_some_and(|prefix| prefix.len() > PROMPT / 2) {
             let message = format!("`prompt_prefix` must be at most {} bytes", PROMPT / 2);
             return Err(Error::bad_request("prompt_prefix".to_owned(), message));
@@ -69,25 +69,31 @@ impl Written {
     }
 }
 
+/// What a query selects, everything if it says nothing; and how much of it is wanted.
+pub(super) fn asked_for(
+    query: Result<Query<Written>, QueryRejection>,
+) -> Result<(Selector, Option<usize>), Error> {
+    let Query(written) = query.map_err(|rejection| unreadable(&rejection.body_text()))?;
+    let limit = written.limit;
+    let mut selector = written.selector()?;
+    selector.everything |= !selector.says_something();
+    Ok((selector, limit))
+}
+
 /// Entries that a query selects; all, if it says nothing.
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
-    query: Result<Query<Written>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<Written>, QueryRejection>,
 ) -> Response {
     if let Some(refusal) = refuse(&api, &headers) {
         return refusal;
     }
-    let written = match query {
-        Ok(Query(written)) => written,
-        Err(rejection) => return unreadable(&rejection.body_text()).into_response(),
-    };
-    let limit = written.limit.unwrap_or(100).min(MOST);
-    let mut selector = match written.selector() {
-        Ok(selector) => selector,
+    let (selector, limit) = match asked_for(query) {
+        Ok(asked_for) => asked_for,
         Err(error) => return error.into_response(),
     };
-    selector.everything |= !selector.says_something();
+    let limit = limit.unwrap_or(100).min(MOST);
     let now = api.clock.unix();
     let store = Arc::clone(&api.store);
     let looked = tokio::task::spawn_blocking(move || {
@@ -207,7 +213,7 @@ pub(super) fn refuse_change(api: &Api, headers: &HeaderMap) -> Option<Response> 
     refuse(api, headers)
 }
 
-pub(super) fn unreadable(why: &str) -> Error {
+fn unreadable(why: &str) -> Error {
     Error::bad_request(None, format!("the selector can't be read: {why}"))
 }
 

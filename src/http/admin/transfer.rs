@@ -17,7 +17,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    entries::{Written, private, refuse_change, unreadable},
+    entries::{Written, asked_for, private, refuse_change},
     refuse,
 };
 use crate::{
@@ -46,16 +46,11 @@ pub(crate) async fn export(
     if let Some(refusal) = refuse(&api, &headers) {
         return refusal;
     }
-    let written = match query {
-        Ok(Query(written)) => written,
-        Err(rejection) => return unreadable(&rejection.body_text()).into_response(),
-    };
-    let limit = written.limit.unwrap_or(usize::MAX);
-    let mut selector = match written.selector() {
-        Ok(selector) => selector,
+    let (selector, limit) = match asked_for(query) {
+        Ok(asked_for) => asked_for,
         Err(error) => return error.into_response(),
     };
-    selector.everything |= !selector.says_something();
+    let limit = limit.unwrap_or(usize::MAX);
     let (store, now) = (Arc::clone(&api.store), api.clock.unix());
     let selecting = tokio::task::spawn_blocking(move || {
         // Their names only: what is to be sent stays where it is until its turn comes.
