@@ -38,7 +38,7 @@ use crate::{
         admit::ByCosine,
         cacheable::{Rules, Stale},
     },
-    provider::{demo::Pace, openai::SetupError},
+    provider::{SetupError, demo::Pace},
     telemetry::ledger::Ledger,
 };
 

@@ -8,6 +8,7 @@
 mod base_url;
 mod cache;
 mod client;
+mod compat;
 mod defaults;
 mod file;
 mod models;
@@ -31,6 +32,7 @@ use toml::de::DeTable;
 pub use self::{
     cache::{Cache, CacheMode, CacheOverrides, CacheScope, TaskCache},
     client::{AllowedModels, Client},
+    compat::{Compat, ModelEdits, PathTemplate},
     models::{Model, ModelTable, Target, TargetModel},
     pattern::ModelPattern,
     problem::{Notice, Place, Problem, Problems},

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::ident::ProviderName;
+use crate::{ident::ProviderName, wire::ask::Unable};
 
 /// Who has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,9 @@ pub enum UpstreamErrorKind {
     /// The stream broke off.
     #[error("broke off its stream: {0}")]
     Stream(String),
+    /// It was not asked: the request can't be put into its dialect.
+    #[error("can't be asked this: {0}")]
+    Untranslatable(Arc<Unable>),
     /// The stream ended in an error event of the provider's.
     #[error("reported an error in its stream: {}", .0.message)]
     Reported(Arc<crate::wire::error_body::ErrorObject>),
@@ -78,7 +81,7 @@ pub enum TimeoutKind {
 impl UpstreamErrorKind {
     /// Whether the provider said that the request itself is wrong, so that nobody else needs asking.
     fn blames_request(&self) -> bool {
-        // 401 and 403 are about the gateway's key, 408 and 429 about the moment.
+        // 401, 402 and 403 are about the gateway's key and account, 408 and 429 about the moment.
         matches!(
             self,
             Self::Status {
@@ -88,10 +91,10 @@ impl UpstreamErrorKind {
         ) && !matches!(
             self,
             Self::Status {
-                status: 401 | 403 | 407 | 408 | 429,
+                status: 401 | 402 | 403 | 407 | 408 | 429,
                 ..
             }
-        )
+        ) || matches!(self, Self::Untranslatable(_))
     }
 }
 
@@ -109,7 +112,15 @@ impl UpstreamError {
     /// Whether another target may answer what this one could not.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        !self.kind.blames_request()
+        self.is_unsupported() || !self.kind.blames_request()
+    }
+
+    /// Whether this provider, but perhaps no other, lacks something that the request asks for, room for
+    /// its prompt included.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(&self.kind, UpstreamErrorKind::Untranslatable(unable)
+            if matches!(**unable, Unable::Unsupported { .. } | Unable::TooLong { .. }))
     }
 
     /// How long the provider asked to be left alone.
@@ -130,6 +141,7 @@ impl UpstreamError {
             UpstreamErrorKind::Decode(_) => "sent an answer that can't be used".to_owned(),
             UpstreamErrorKind::Stream(_) => "broke off its stream".to_owned(),
             UpstreamErrorKind::Reported(_) => "reported an error in its stream".to_owned(),
+            UpstreamErrorKind::Untranslatable(_) => "can't be asked this".to_owned(),
             kind @ (UpstreamErrorKind::Connect(_) | UpstreamErrorKind::Timeout(_)) => {
                 kind.to_string()
             }
@@ -145,13 +157,14 @@ impl UpstreamError {
             UpstreamErrorKind::Timeout(_) => "timeout",
             UpstreamErrorKind::Status { status: 429, .. } => "rate_limited",
             UpstreamErrorKind::Status {
-                status: 401 | 403, ..
+                status: 401..=403, ..
             } => "auth",
             UpstreamErrorKind::Status {
                 status: 400..=499, ..
             } => "client_error",
             UpstreamErrorKind::Status { .. } => "server_error",
             UpstreamErrorKind::Decode(_) => "decode",
+            UpstreamErrorKind::Untranslatable(_) => "untranslatable",
             UpstreamErrorKind::Stream(_) | UpstreamErrorKind::Reported(_) => "stream",
         }
     }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 pub mod catalogue;
 mod dispatch;
+mod embeddings;
 pub mod feedback;
 mod fetch;
 pub mod import;

@@ -36,6 +36,7 @@ mod admin;
 pub mod auth;
 mod body;
 mod chat;
+mod embeddings;
 mod error;
 mod feedback;
 mod headers;
@@ -91,6 +92,7 @@ impl Api {
 pub fn router(api: Arc<Api>) -> Router {
     let openai = Router::new()
         .route("/chat/completions", post(chat::complete))
+        .route("/embeddings", post(embeddings::create))
         .route("/cache/feedback", post(feedback::give))
         .route("/models", get(models::list))
         .route("/models/{*id}", get(models::one));

@@ -147,7 +147,8 @@ impl ModelId {
         let valid = |c: char| c.is_ascii_graphic() && !"?#%\\\"<>".contains(c);
         let rule =
             "a model's name is 1-256 visible ASCII characters without ? # % \\ \" < > or `..`";
-        if text.contains("..") || text.starts_with('/') {
+        // `.` as a segment of a path is no segment at all.
+        if text.contains("..") || text == "." || text.starts_with('/') {
             return Err(InvalidName(rule.to_owned()));
         }
         checked(text, 256, valid, rule).map(Self)
@@ -175,6 +176,7 @@ mod tests {
         assert!(ProviderName::new("open/ai").is_err());
         assert!(ProviderName::new("").is_err());
         assert!(ModelId::new("../../admin").is_err());
+        assert!(ModelId::new(".").is_err());
         assert!(ModelId::new("gpt-4o?x=1").is_err());
         assert!(ModelId::new("a\r\nb").is_err());
         assert!(ModelId::new("meta-llama/Llama-3.3-70B:free").is_ok());

@@ -10,16 +10,29 @@ use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::HeaderMap;
 
+pub use self::setup::SetupError;
 use crate::{
-    error::UpstreamError,
+    error::{UpstreamError, UpstreamErrorKind},
     ident::{ModelId, ProviderName},
-    wire::{answer::Answer, chat::ChatRequest, models::ModelObject},
+    units::Tokens,
+    wire::{
+        answer::Answer, ask::Unable, chat::ChatRequest, embeddings::EmbeddingsRequest,
+        models::ModelObject,
+    },
 };
 
+pub mod anthropic;
 pub mod demo;
+mod dialect;
 mod events;
+mod frames;
+pub mod gemini;
+mod native;
+pub mod ollama;
 pub mod openai;
 mod redact;
+mod setup;
+mod signatures;
 mod transport;
 
 /// One call.
@@ -78,6 +91,28 @@ pub struct Piece {
     pub last: bool,
 }
 
+/// One call for embeddings.
+#[derive(Debug, Clone)]
+pub struct EmbedCall {
+    /// What the client asked.
+    pub request: Arc<EmbeddingsRequest>,
+    /// What the provider calls the model.
+    pub model: ModelId,
+    /// Whether what the provider can't do is left out, instead of refused.
+    pub drops_unsupported: bool,
+}
+
+/// A provider's embeddings.
+#[derive(Debug)]
+pub struct Embedded {
+    /// The provider's headers that clients may see.
+    pub headers: HeaderMap,
+    /// OpenAI's `list` object.
+    pub body: Bytes,
+    /// The tokens read, if the provider counted them.
+    pub tokens: Option<Tokens>,
+}
+
 /// Somebody who answers chat requests.
 pub trait Provider: Send + Sync + fmt::Debug {
     /// Its configured name.
@@ -85,6 +120,23 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Answers `call`, in one attempt.
     fn chat(&self, call: ChatCall) -> BoxFuture<'_, Result<ChatReply, UpstreamError>>;
+
+    /// Embeds texts, in one attempt. A provider that has no embeddings says so.
+    fn embeddings(&self, call: EmbedCall) -> BoxFuture<'_, Result<Embedded, UpstreamError>> {
+        let unable = Unable::Unsupported {
+            param: "model".to_owned(),
+            message: format!(
+                "provider `{}` has no embeddings; ask for a model of another one than `{}`",
+                self.name(),
+                call.request.model(),
+            ),
+        };
+        let error = UpstreamError {
+            provider: self.name().clone(),
+            kind: UpstreamErrorKind::Untranslatable(unable.into()),
+        };
+        Box::pin(std::future::ready(Err(error)))
+    }
 
     /// The models it serves now.
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelObject>, UpstreamError>>;

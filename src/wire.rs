@@ -5,11 +5,15 @@
 //! trip.
 
 pub mod answer;
+pub mod ask;
 pub mod assemble;
 pub mod chat;
 pub mod chunk;
 pub mod controls;
+pub mod embeddings;
 pub mod error_body;
 pub mod models;
+mod object;
+pub mod said;
 pub mod sse;
 mod strict;

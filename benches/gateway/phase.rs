@@ -16,6 +16,8 @@ pub(crate) struct Phase {
     /// Requests in flight, each on its own connection.
     pub(crate) connections: usize,
     pub(crate) prompt: Prompt,
+    /// What is asked for: it says which dialect the gateway speaks to the mock.
+    pub(crate) model: &'static str,
     pub(crate) stream: bool,
     pub(crate) on: On,
     /// The phase whose `direct` and `floor` this one is held against, if not its own.
@@ -77,6 +79,7 @@ const BASE: Phase = Phase {
     what: "",
     connections: 1,
     prompt: Prompt::Unique,
+    model: "mock-model",
     stream: false,
     on: On::Everyone,
     against: None,
@@ -154,6 +157,25 @@ pub(crate) const PHASES: &[Phase] = &[
         against: Some("stream_c1"),
         expect: "exact",
         goals: &[Goal::NoStalls],
+        ..BASE
+    },
+    Phase {
+        name: "translated_c64",
+        what: "every prompt new, to a provider of kind `anthropic`",
+        connections: 64,
+        model: "claude-mock",
+        on: On::Plain,
+        against: Some("pass_c64"),
+        ..BASE
+    },
+    Phase {
+        name: "translated_stream_c16",
+        what: "the same as a stream of 200 deltas sent at once",
+        connections: 16,
+        model: "claude-mock",
+        stream: true,
+        on: On::Plain,
+        against: Some("stream_c16"),
         ..BASE
     },
     Phase {

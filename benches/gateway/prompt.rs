@@ -167,7 +167,9 @@ fn body(phase: &Phase, text: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     } else {
         "You are helpful."
     };
-    out.extend_from_slice(br#"{"model":"mock-model","messages":[{"role":"system","content":""#);
+    out.extend_from_slice(br#"{"model":""#);
+    out.extend_from_slice(phase.model.as_bytes());
+    out.extend_from_slice(br#"","messages":[{"role":"system","content":""#);
     out.extend_from_slice(system.as_bytes());
     out.extend_from_slice(br#""},{"role":"user","content":""#);
     text(&mut out);

@@ -172,7 +172,9 @@ async fn gateway(
         "[server]\nlisten = \"{addr}\"\n{embedding}\
          [cache]\nsemantic = {semantic}\nmax_bytes = \"256MiB\"\nlearning = false\n\
          [[providers]]\nname = \"mock\"\nkind = \"openai\"\nbase_url = \"http://{upstream}/v1\"\n\
-         [[models]]\nname = \"mock-*\"\ntargets = [\"mock/*\"]\n"
+         [[providers]]\nname = \"native\"\nkind = \"anthropic\"\nbase_url = \"http://{upstream}/v1\"\n\
+         [[models]]\nname = \"mock-*\"\ntargets = [\"mock/*\"]\n\
+         [[models]]\nname = \"claude-*\"\ntargets = [\"native/*\"]\n"
     );
     fs::write(&config, text)?;
     // A bare environment: no keys, no REFRAIN_* and no tuning that the report would not mention.

@@ -1,4 +1,5 @@
-//! The mock provider: chat completions in OpenAI's wire shape, at once, and a counter.
+//! The mock provider: chat completions in OpenAI's wire shape and messages in Anthropic's, at once, and
+//! a counter.
 //!
 //! It answers with as many tokens as `max_tokens` allows, one chunk each in a stream, all chunks
 //! sent together. It reads the request as a real provider would (bad JSON is a 400) and opens the
@@ -33,6 +34,8 @@ const MODEL: &str = "mock-model";
 static ASKED: AtomicU64 = AtomicU64::new(0);
 /// Streams already rendered, by number of tokens and whether usage was wanted.
 static STREAMS: LazyLock<Mutex<Streams>> = LazyLock::new(Mutex::default);
+/// The same in Anthropic's shape, by number of tokens.
+static TRANSLATED: LazyLock<Mutex<HashMap<usize, Arc<[Bytes]>>>> = LazyLock::new(Mutex::default);
 
 type Streams = HashMap<(usize, bool), Arc<[Bytes]>>;
 
@@ -55,7 +58,8 @@ async fn handle(request: Request<Incoming>) -> Result<Out, hyper::Error> {
             ASKED.load(Ordering::Relaxed).to_string(),
         ));
     }
-    if request.method() != Method::POST || path != "/v1/chat/completions" {
+    let translated = path == "/v1/messages";
+    if request.method() != Method::POST || !(translated || path == "/v1/chat/completions") {
         return Ok(error(StatusCode::NOT_FOUND, "no such endpoint"));
     }
     ASKED.fetch_add(1, Ordering::Relaxed);
@@ -71,6 +75,19 @@ async fn handle(request: Request<Incoming>) -> Result<Out, hyper::Error> {
     };
     let tokens = chat.max_completion_tokens.or(chat.max_tokens);
     let tokens = tokens.unwrap_or(16).clamp(1, MOST_TOKENS);
+    if translated {
+        return Ok(if chat.stream == Some(true) {
+            streamed(&anthropic_events(tokens))
+        } else {
+            let mut text = String::from("mock");
+            text.extend((1..tokens).map(|_| " token"));
+            let content = json!([{"type": "text", "text": text}]);
+            whole(
+                StatusCode::OK,
+                message(&content, Some("end_turn"), tokens).to_string(),
+            )
+        });
+    }
     Ok(if chat.stream == Some(true) {
         streamed(&events(
             tokens,
@@ -201,4 +218,40 @@ fn chunk(choices: &Value, usage: Option<Value>) -> Bytes {
         fields.insert("usage".to_owned(), usage);
     }
     format!("data: {event}\n\n").into()
+}
+
+/// Anthropic's message.
+fn message(content: &Value, stop_reason: Option<&str>, tokens: usize) -> Value {
+    json!({
+        "id": "msg_mock", "type": "message", "role": "assistant", "model": MODEL,
+        "content": content,
+        "stop_reason": stop_reason, "stop_sequence": null,
+        "usage": {"input_tokens": 32, "output_tokens": tokens},
+    })
+}
+
+/// The same as a stream, one delta for each token.
+fn anthropic_events(tokens: usize) -> Arc<[Bytes]> {
+    let mut streams = TRANSLATED.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(streams.entry(tokens).or_insert_with(|| {
+        let start = message(&json!([]), None, 1);
+        let mut events = vec![
+            json!({"type": "message_start", "message": start}),
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+            json!({"type": "ping"}),
+        ];
+        events.extend((0..tokens).map(|i| {
+            let delta = json!({"type": "text_delta", "text": format!(" tok{i}")});
+            json!({"type": "content_block_delta", "index": 0, "delta": delta})
+        }));
+        let end = json!({"stop_reason": "end_turn", "stop_sequence": null});
+        events.push(json!({"type": "content_block_stop", "index": 0}));
+        events.push(json!({"type": "message_delta", "delta": end, "usage": {"output_tokens": tokens}}));
+        events.push(json!({"type": "message_stop"}));
+        let event = |data: &Value| {
+            let kind = data.get("type").and_then(Value::as_str).unwrap_or_default();
+            Bytes::from(format!("event: {kind}\ndata: {data}\n\n"))
+        };
+        events.iter().map(event).collect()
+    }))
 }

@@ -11,9 +11,12 @@ use crate::{
     gateway::catalogue::{Catalogue, Inactive},
     ident::ProviderName,
     provider::{
-        Provider,
+        Provider, SetupError,
+        anthropic::Anthropic,
         demo::{Demo, Pace},
-        openai::{OpenAi, SetupError},
+        gemini::Gemini,
+        ollama::Ollama,
+        openai::OpenAi,
     },
 };
 
@@ -77,12 +80,11 @@ fn build_provider(
     pace: Pace,
 ) -> Result<Arc<dyn Provider>, SetupError> {
     Ok(match config.kind {
+        ProviderKind::OpenAi => Arc::new(OpenAi::new(config)?),
+        ProviderKind::Gemini => Arc::new(Gemini::new(config, clock.clone())?),
+        ProviderKind::Anthropic => Arc::new(Anthropic::new(config, clock.clone())?),
+        ProviderKind::Ollama => Arc::new(Ollama::new(config, clock.clone())?),
         ProviderKind::Demo => Arc::new(Demo::new(config.name.clone(), pace, clock.clone())),
-        // The last three by way of their OpenAI-compatible endpoints.
-        ProviderKind::OpenAi
-        | ProviderKind::Gemini
-        | ProviderKind::Anthropic
-        | ProviderKind::Ollama => Arc::new(OpenAi::new(config)?),
     })
 }
 
@@ -98,8 +100,7 @@ async fn discover(
         Ok(Ok(models)) => Ok(models),
         // A server on the own machine is there or is not; a hosted one may come back.
         _ if config.kind == ProviderKind::Ollama => {
-            let base = config.chat_base.as_deref().unwrap_or_default();
-            let base = base.strip_suffix("/v1").unwrap_or(base);
+            let base = config.base_url.as_deref().unwrap_or_default();
             Err(format!(
                 "nothing answers at {base}; start it (`ollama serve`), then restart"
             ))

@@ -77,13 +77,9 @@ impl BaseUrl {
         })
     }
 
-    /// The address with `segment` as its last part, unless it ends so already.
-    pub(crate) fn ending_in(&self, segment: &str) -> String {
-        if self.0.ends_with(segment) {
-            self.0.clone()
-        } else {
-            format!("{}{segment}", self.0)
-        }
+    /// The address without `segment` at its end.
+    pub(crate) fn without(&self, segment: &str) -> &str {
+        self.0.strip_suffix(segment).unwrap_or(&self.0)
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -44,6 +44,13 @@ pub(crate) const TIMEOUTS: Timeouts = Timeouts {
     total: Duration::from_secs(10 * 60),
 };
 
+/// Below the address of a server with OpenAI's interface.
+pub(crate) const CHAT_PATH: &str = "/chat/completions";
+pub(crate) const EMBEDDINGS_PATH: &str = "/embeddings";
+pub(crate) const MODELS_PATH: &str = "/models";
+pub(crate) const DROP_UNSUPPORTED: bool = false;
+pub(crate) const PROMPT_CACHING: bool = true;
+
 pub(crate) const RETRY_BASE: Duration = Duration::from_millis(250);
 pub(crate) const RETRY_CAP: Duration = Duration::from_secs(5);
 pub(crate) const BREAKER_WINDOW: Duration = Duration::from_secs(30);

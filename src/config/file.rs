@@ -10,6 +10,7 @@ mod models;
 mod providers;
 mod settings;
 mod values;
+mod variant;
 
 use toml::de::DeTable;
 

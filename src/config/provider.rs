@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
-use super::secret::Secret;
+use super::{compat::Compat, secret::Secret};
 use crate::ident::ProviderName;
 
 /// One `[[providers]]` entry.
@@ -17,15 +17,27 @@ pub struct Provider {
     pub name: ProviderName,
     /// The dialect it speaks.
     pub kind: ProviderKind,
-    /// Where its OpenAI-compatible endpoints are, without a slash at the end: `/chat/completions`
-    /// is appended. `None` for [`ProviderKind::Demo`] and for no other.
-    pub chat_base: Option<String>,
-    /// The key, sent as a bearer token; `None` if the provider takes none, or is inactive.
+    /// Where it is, without a slash at the end: below it are [`Compat::chat_path`] (OpenAI),
+    /// `/models/…` (Gemini), `/messages` (Anthropic) or `/api/chat` (Ollama). `None` for
+    /// [`ProviderKind::Demo`] and for no other.
+    pub base_url: Option<String>,
+    /// The key; `None` if the provider takes none, or is inactive.
     pub api_key: Option<Secret>,
     /// Headers added to each request; marked sensitive, so they are not printed.
     pub headers: HeaderMap,
     /// How long its answers may take.
     pub timeout: Timeouts,
+    /// In what it differs from OpenAI; for [`ProviderKind::OpenAi`].
+    pub compat: Compat,
+    /// Whether what it can't do is left out of every request, instead of refused.
+    pub drop_unsupported: bool,
+    /// Whether long system prompts and tools are marked for Anthropic's prompt cache where the client
+    /// marks nothing.
+    pub prompt_caching: bool,
+    /// How long Ollama keeps a model loaded, as a duration of Go with its unit (`10m`, `-1s` for ever).
+    pub keep_alive: Option<String>,
+    /// Ollama's context window for every request, in tokens, instead of what each one needs.
+    pub num_ctx: Option<u32>,
     /// Whether its models are listed at start and offered by their own names. An
     /// [`ProviderKind::Ollama`] that does not answer then counts as inactive.
     pub discover: bool,

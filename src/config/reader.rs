@@ -233,6 +233,28 @@ impl<'t> Section<'_, 't> {
         self.judged(field, Ok(list))
     }
 
+    /// One text, or a list of them. Other than those of [`Section::list`], wrong ones may be repeated
+    /// by `parse`.
+    pub(crate) fn one_or_more<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        mut parse: impl FnMut(&'t str) -> Result<T, String>,
+    ) -> Option<At<'t, Vec<At<'t, T>>>> {
+        let is_list = self
+            .table
+            .and_then(|table| table.get(key))
+            .is_some_and(|value| value.get_ref().is_array());
+        if is_list {
+            return self.list(key, expected, parse);
+        }
+        let one = self.parsed(key, &format!("{expected}, one or a list"), &mut parse)?;
+        Some(At {
+            origin: one.origin,
+            value: vec![one],
+        })
+    }
+
     /// The keys of a table with their texts, whatever the keys are called. The texts are never
     /// repeated.
     pub(crate) fn pairs(
@@ -308,30 +330,49 @@ impl<'t> Section<'_, 't> {
     pub(crate) fn entries<T>(
         &mut self,
         key: &'static str,
+        read: impl FnMut(&mut Section<'_, 't>) -> T,
+    ) -> Vec<T> {
+        let message = format!("expected one or more `[[{key}]]`, with two brackets");
+        self.list_of_tables(key, &message, read)
+    }
+
+    /// A list of tables below this one.
+    pub(crate) fn tables<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        read: impl FnMut(&mut Section<'_, 't>) -> T,
+    ) -> Vec<T> {
+        let message = format!("expected a list of tables, for example `{key} = [{example}]`");
+        self.list_of_tables(key, &message, read)
+    }
+
+    fn list_of_tables<T>(
+        &mut self,
+        key: &'static str,
+        message: &str,
         mut read: impl FnMut(&mut Section<'_, 't>) -> T,
     ) -> Vec<T> {
-        let Some(field) = self.field(key) else {
+        let Some(Field { path, origin, raw }) = self.field(key) else {
             return Vec::new();
         };
-        let message = format!("expected one or more `[[{key}]]`, with two brackets");
-        let Raw::Toml(DeValue::Array(elements)) = field.raw else {
-            self.reader.findings.problem(field.origin, key, message);
+        let Raw::Toml(DeValue::Array(elements)) = raw else {
+            self.reader.findings.problem(origin, path, message);
             return Vec::new();
         };
         let mut entries = Vec::new();
         for element in elements {
             let origin = Origin::Offset(element.span().start);
             if let DeValue::Table(table) = element.get_ref() {
-                let path = key.to_owned();
                 entries.push(Section::read(
                     self.reader,
-                    path,
+                    path.clone(),
                     origin,
                     Some(table),
                     &mut read,
                 ));
             } else {
-                self.reader.findings.problem(origin, key, message.clone());
+                self.reader.findings.problem(origin, path.clone(), message);
             }
         }
         entries

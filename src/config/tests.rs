@@ -8,6 +8,7 @@ mod resolution;
 mod robustness;
 mod secrets;
 mod shipped;
+mod variants;
 
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 
-use super::catalogue::Route;
+use super::catalogue::{Route, Target};
 use crate::{
     clock::Clock,
     error::{UpstreamError, UpstreamErrorKind},
@@ -45,14 +45,32 @@ pub(super) async fn dispatch(
     request: &Arc<ChatRequest>,
     clock: &Clock,
 ) -> Result<(ChatReply, Source), UpstreamError> {
-    let start = clock.now();
-    let mut last = None;
-    for (attempts, target) in (1..).zip(&route.targets) {
+    first_answer(route, clock, |target| {
         let call = ChatCall {
             request: Arc::clone(request),
             model: target.model.clone(),
         };
-        let result = target.member.provider.chat(call).await;
+        async move { target.member.provider.chat(call).await }
+    })
+    .await
+}
+
+/// What the first of the targets of `route` answers that can, asked by `ask` in order.
+///
+/// # Errors
+/// As of [`dispatch`].
+pub(super) async fn first_answer<'r, T, F>(
+    route: &'r Route,
+    clock: &Clock,
+    ask: impl Fn(&'r Target) -> F,
+) -> Result<(T, Source), UpstreamError>
+where
+    F: Future<Output = Result<T, UpstreamError>>,
+{
+    let start = clock.now();
+    let mut last: Option<UpstreamError> = None;
+    for (attempts, target) in (1..).zip(&route.targets) {
+        let result = ask(target).await;
         let provider = target.member.provider.name();
         if let Err(error) = &result {
             let labels = [
@@ -81,7 +99,10 @@ pub(super) async fn dispatch(
             }
             Err(error) if error.is_retryable() => {
                 tracing::warn!(provider = %provider, model = %target.model, error = error.summary(), "attempt failed");
-                last = Some(error);
+                // That one target lacks something must not hide that another one failed.
+                if last.is_none() || !error.is_unsupported() {
+                    last = Some(error);
+                }
             }
             Err(error) => return Err(error),
         }

@@ -23,12 +23,18 @@ use crate::{
 
 /// Answers a chat request.
 pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> Response {
-    match answer(&api, request).await {
-        Ok(reply) => respond(&api, reply),
+    let answered = answer(&api, request).await;
+    render(&api, answered)
+}
+
+/// An answer or a refusal as clients see it.
+pub(super) fn render(api: &Api, answered: Result<Reply, Refusal>) -> Response {
+    match answered {
+        Ok(reply) => respond(api, reply),
         Err(Refusal { error, facts }) => {
             let mut response = error.into_response();
             if let Some(facts) = facts {
-                headers::write(response.headers_mut(), &facts, &api);
+                headers::write(response.headers_mut(), &facts, api);
             }
             response
         }

@@ -14,11 +14,16 @@ use axum::{
 
 use crate::{
     error::{Error, Fault, UpstreamError, UpstreamErrorKind},
-    wire::error_body::{ErrorBody, ErrorObject},
+    wire::{
+        ask::Unable,
+        error_body::{ErrorBody, ErrorObject},
+    },
 };
 
 /// Longest message that is sent, in characters: a message may quote what a client or provider sent.
 const LONGEST_MESSAGE: usize = 1000;
+/// What OpenAI calls an account that may not spend more.
+const QUOTA: &str = "insufficient_quota";
 /// What to wait before a retry where nobody said.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -75,15 +80,27 @@ fn upstream_shape(error: &UpstreamError) -> Shape {
     };
     match &error.kind {
         UpstreamErrorKind::Timeout(_) => of(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
-        UpstreamErrorKind::Status { status, .. } => match *status {
+        UpstreamErrorKind::Status { status, body, .. } => match *status {
             // Ours to mend: a client that is told 401 would throw its own, good key away.
-            401 | 403 | 407 => of(StatusCode::BAD_GATEWAY, "upstream_auth"),
-            429 => Shape {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                kind: "rate_limit_error",
-                code: Some("rate_limit_exceeded"),
-                retry_after: Some(error.retry_after().unwrap_or(PAUSE)),
-            },
+            401..=403 | 407 => of(StatusCode::BAD_GATEWAY, "upstream_auth"),
+            429 => {
+                // An account without credit is no matter of waiting; clients tell the two apart by this.
+                let is_spent = body.as_ref().is_some_and(|theirs| {
+                    let words = [&theirs.code, &theirs.kind];
+                    words.iter().any(|word| word.as_deref() == Some(QUOTA))
+                });
+                let (kind, code) = if is_spent {
+                    (QUOTA, QUOTA)
+                } else {
+                    ("rate_limit_error", "rate_limit_exceeded")
+                };
+                Shape {
+                    status: StatusCode::TOO_MANY_REQUESTS,
+                    kind,
+                    code: Some(code),
+                    retry_after: Some(error.retry_after().unwrap_or(PAUSE)),
+                }
+            }
             503 | 529 => Shape {
                 retry_after: Some(error.retry_after().unwrap_or(PAUSE)),
                 ..of(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable")
@@ -98,6 +115,16 @@ fn upstream_shape(error: &UpstreamError) -> Shape {
                 )
             },
             _ => of(StatusCode::BAD_GATEWAY, "upstream_error"),
+        },
+        UpstreamErrorKind::Untranslatable(unable) => Shape {
+            status: StatusCode::BAD_REQUEST,
+            kind: "invalid_request_error",
+            code: match **unable {
+                Unable::Unsupported { .. } => Some("unsupported_parameter"),
+                Unable::TooLong { .. } => Some("context_length_exceeded"),
+                Unable::Invalid(_) => None,
+            },
+            retry_after: None,
         },
         UpstreamErrorKind::Connect(_)
         | UpstreamErrorKind::Decode(_)
@@ -121,6 +148,17 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         Error::Internal(_) => {
             object.message =
                 "an internal error; the gateway's log has it under this request's id".to_owned();
+        }
+        Error::Exhausted(UpstreamError {
+            kind: UpstreamErrorKind::Untranslatable(unable),
+            ..
+        }) => {
+            object.message = unable.to_string();
+            object.param = match &**unable {
+                Unable::Unsupported { param, .. } => Some(param.clone()),
+                Unable::TooLong { .. } => Some("messages".to_owned()),
+                Unable::Invalid(invalid) => invalid.param.clone(),
+            };
         }
         // What a provider says in the middle of its stream goes through too.
         Error::Exhausted(UpstreamError {
@@ -179,7 +217,8 @@ impl IntoResponse for Error {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        let upstream = matches!(self, Self::Exhausted(_));
+        let upstream = matches!(&self, Self::Exhausted(error)
+            if !matches!(error.kind, UpstreamErrorKind::Untranslatable(_)));
         let origin = if upstream { "upstream" } else { "gateway" };
         headers.insert(ORIGIN, HeaderValue::from_static(origin));
         if let Some(wait) = shape.retry_after {
@@ -208,8 +247,8 @@ impl IntoResponse for Error {
 pub(super) async fn no_such_path(request: Request) -> Error {
     let path: String = request.uri().path().chars().take(200).collect();
     Error::NoSuchPath(format!(
-        "there is no {} {path}; there are POST /v1/chat/completions, GET /v1/models, \
-         GET /v1/models/{{id}}, GET /health, GET /metrics, GET /admin",
+        "there is no {} {path}; there are POST /v1/chat/completions, POST /v1/embeddings, \
+         GET /v1/models, GET /v1/models/{{id}}, GET /health, GET /metrics, GET /admin",
         request.method()
     ))
 }

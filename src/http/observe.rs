@@ -85,6 +85,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 fn route(path: &str) -> &'static str {
     match path.strip_prefix("/v1").unwrap_or(path) {
         "/chat/completions" => CHAT,
+        "/embeddings" => "/v1/embeddings",
         "/models" => "/v1/models",
         path if path.starts_with("/models/") => "/v1/models/{id}",
         path if path.starts_with("/health") => "/health",

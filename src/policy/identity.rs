@@ -222,6 +222,9 @@ pub fn identify(
         canonical.text(user);
         context = ContextId(Scope(context.0).digest(user.as_bytes()));
     }
+    if request.drops_unsupported() {
+        canonical.out.push(b'D');
+    }
     if !canonical.is_exact {
         canonical.out.push(b'R');
         canonical.text(&String::from_utf8_lossy(request.raw()));

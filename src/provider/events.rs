@@ -1,6 +1,4 @@
-//! Reading a provider's stream: cut at event borders, timed, and known to be whole or broken.
-
-use std::time::Duration;
+//! Reading a stream of OpenAI's dialect: held until something is said, and known to be whole or broken.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{
@@ -9,21 +7,20 @@ use futures_util::{
 };
 use memchr::memmem;
 use serde_json::Value;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use super::{
     Piece,
-    transport::{Answered, Transport, innermost},
+    frames::{Frames, Framing},
+    transport::{Answered, Transport},
 };
 use crate::{
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
     wire::{error_body::ErrorObject, sse},
 };
 
-/// How long the connection of a finished stream is waited for, so that it can be used again.
-const DRAIN: Duration = Duration::from_secs(1);
-
-/// How many bytes of comments may come before the first chunk.
+/// How many bytes may come before something is said. More are handed on as they are: a client that
+/// waits in silence is worse off than one that sees an error later.
 const LONGEST_LEAD: usize = 64 << 10;
 
 impl Transport {
@@ -35,9 +32,7 @@ impl Transport {
         let first_token = answered.first_token;
         let mut reader = Reader {
             transport: self.clone(),
-            response: answered.response,
-            deadline: answered.deadline,
-            splitter: sse::Splitter::default(),
+            frames: Frames::new(self, answered, Framing::Sse),
             finish_seen: false,
             failure: None,
             begun: false,
@@ -63,23 +58,23 @@ enum State {
 
 struct Reader {
     transport: Transport,
-    response: reqwest::Response,
-    deadline: Instant,
-    splitter: sse::Splitter,
+    frames: Frames,
     finish_seen: bool,
     /// An error event that came right behind what was handed out last.
     failure: Option<UpstreamError>,
-    /// Whether a chunk has come.
+    /// Whether something was said.
     begun: bool,
     state: State,
 }
 
 impl Reader {
-    /// The first events: up to the first with data, which has to be a chunk.
+    /// The first events: up to the first that says something. Until then, an error is one like any
+    /// other, and another target can be asked.
     async fn first(&mut self) -> Result<Piece, UpstreamError> {
         let transport = self.transport.clone();
         let unusable = |why: &str| transport.decode_error(&why);
         let mut lead = BytesMut::new();
+        let mut chunks = 0;
         loop {
             let piece = match self.read().await {
                 Ok(piece) => piece,
@@ -91,33 +86,45 @@ impl Reader {
                 }
                 Err(error) => return Err(error),
             };
-            let chunk = sse::data(&piece.bytes).find(|data| !data.trim_ascii().is_empty());
-            match chunk {
-                // A comment that keeps the connection alive, as some routers send.
-                None if lead.len() < LONGEST_LEAD => lead.extend_from_slice(&piece.bytes),
-                None => return Err(unusable("an event stream without data")),
-                Some(data) if sse::is_done(data) => {
-                    return Err(unusable("an event stream without an answer"));
+            for data in sse::data(&piece.bytes).filter(|data| !data.trim_ascii().is_empty()) {
+                if sse::is_done(data) {
+                    break;
                 }
-                Some(data) if !matches!(serde_json::from_slice(data), Ok(Value::Object(_))) => {
+                let Ok(chunk @ Value::Object(_)) = serde_json::from_slice(data) else {
                     return Err(unusable("an event stream whose data is not JSON"));
+                };
+                chunks += 1;
+                self.begun |= says_something(&chunk);
+                if self.begun {
+                    break;
                 }
-                Some(_) => {
-                    self.begun = true;
-                    self.state = if piece.last {
-                        State::Ended
-                    } else {
-                        State::Open
-                    };
-                    if lead.is_empty() {
-                        return Ok(piece);
-                    }
-                    lead.extend_from_slice(&piece.bytes);
-                    return Ok(Piece {
-                        bytes: lead.freeze(),
-                        last: piece.last,
-                    });
+            }
+            if piece.last && chunks == 0 {
+                return Err(unusable("an event stream without an answer"));
+            }
+            // Comments keep the connection alive, as some routers send them.
+            if chunks == 0 && lead.len() + piece.bytes.len() > LONGEST_LEAD {
+                return Err(unusable("an event stream without data"));
+            }
+            if self.begun || piece.last || lead.len() + piece.bytes.len() > LONGEST_LEAD {
+                self.begun = true;
+                self.state = if piece.last {
+                    State::Ended
+                } else {
+                    State::Open
+                };
+                if lead.is_empty() {
+                    return Ok(piece);
                 }
+                lead.extend_from_slice(&piece.bytes);
+                return Ok(Piece {
+                    bytes: lead.freeze(),
+                    last: piece.last,
+                });
+            }
+            lead.extend_from_slice(&piece.bytes);
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
             }
         }
     }
@@ -126,8 +133,7 @@ impl Reader {
         match self.state {
             State::Open => {}
             State::Ended => {
-                // Reading to the end lets the connection serve again.
-                while let Ok(Ok(Some(_))) = timeout(DRAIN, self.response.chunk()).await {}
+                self.frames.drain().await;
                 return None;
             }
             State::Failed => return None,
@@ -144,11 +150,11 @@ impl Reader {
         Some(result)
     }
 
-    /// What a provider's error event means: before the first chunk an error like any other, behind it
-    /// a break.
-    fn reported(&self, error: ErrorObject) -> UpstreamError {
+    /// What a provider's error event means: before something is said an error like any other, behind
+    /// it a break.
+    fn reported(&self, error: ErrorObject, begun: bool) -> UpstreamError {
         let status = error.code.as_deref().and_then(|code| code.parse().ok());
-        self.transport.error(if self.begun {
+        self.transport.error(if begun {
             UpstreamErrorKind::Reported(error.into())
         } else {
             UpstreamErrorKind::Status {
@@ -163,49 +169,49 @@ impl Reader {
     }
 
     async fn read(&mut self) -> Result<Piece, UpstreamError> {
-        let broken = |why: &dyn ToString| {
-            self.transport
-                .error(UpstreamErrorKind::Stream(why.to_string()))
-        };
-        loop {
-            let idle = Instant::now() + self.transport.timeouts.idle;
-            let (limit, kind) = if idle < self.deadline {
-                (idle, TimeoutKind::Idle)
-            } else {
-                (self.deadline, TimeoutKind::Total)
-            };
-            let chunk = timeout_at(limit, self.response.chunk())
-                .await
-                .map_err(|_| self.transport.error(UpstreamErrorKind::Timeout(kind)))?
-                .map_err(|error| broken(&innermost(&error)))?;
-            let Some(chunk) = chunk else {
-                // Some servers leave `[DONE]` out; a finish reason and a clean end mean the same.
-                if self.finish_seen && self.splitter.remainder().trim_ascii().is_empty() {
-                    return Ok(Piece {
-                        bytes: Bytes::from_static(sse::DONE),
-                        last: true,
-                    });
-                }
-                return Err(broken(&"it ended before the answer did"));
-            };
-            if let Some(bytes) = self.splitter.push(&chunk).map_err(|error| broken(&error))? {
-                let bytes = self.transport.redactor.redact(bytes);
-                let (bytes, error) = until_error(bytes);
-                if let Some(error) = error {
-                    let error = self.reported(error);
-                    if bytes.is_empty() {
-                        return Err(error);
-                    }
-                    self.failure = Some(error);
-                    return Ok(Piece { bytes, last: false });
-                }
-                self.finish_seen |= names_a_finish_reason(&bytes);
-                let last =
-                    memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));
-                return Ok(Piece { bytes, last });
+        let Some(bytes) = self.frames.next().await? else {
+            // Some servers leave `[DONE]` out; a finish reason and a clean end mean the same.
+            if self.finish_seen {
+                return Ok(Piece {
+                    bytes: Bytes::from_static(sse::DONE),
+                    last: true,
+                });
             }
+            let why = "it ended before the answer did".to_owned();
+            return Err(self.transport.error(UpstreamErrorKind::Stream(why)));
+        };
+        let (bytes, error) = until_error(bytes);
+        if let Some(error) = error {
+            let begun = self.begun
+                || sse::data(&bytes).any(|data| {
+                    serde_json::from_slice(data).is_ok_and(|chunk| says_something(&chunk))
+                });
+            let error = self.reported(error, begun);
+            if bytes.is_empty() {
+                return Err(error);
+            }
+            self.failure = Some(error);
+            return Ok(Piece { bytes, last: false });
         }
+        self.finish_seen |= names_a_finish_reason(&bytes);
+        let last = memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));
+        Ok(Piece { bytes, last })
     }
+}
+
+/// Whether a chunk is more than a beginning: a role and empty texts say nothing yet.
+fn says_something(chunk: &Value) -> bool {
+    let choices = chunk.get("choices").and_then(Value::as_array);
+    choices.into_iter().flatten().any(|choice| {
+        let delta = choice.get("delta").and_then(Value::as_object);
+        let said = delta.into_iter().flatten().any(|(key, value)| match value {
+            Value::String(text) => key != "role" && !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(fields) => !fields.is_empty(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        });
+        said || choice.get("finish_reason").is_some_and(Value::is_string)
+    })
 }
 
 /// The events before the first that reports an error, and the error.

@@ -1,41 +1,40 @@
 //! OpenAI, and every server that speaks its dialect: nearly a pass-through.
 //!
-//! The client's bytes go out as they are unless the model has another name here; the provider's come
-//! back as they are. Source: <https://platform.openai.com/docs/api-reference/chat> (seen 2026-11).
+//! The client's bytes go out as they are unless the model has another name here, or the configuration
+//! says what this server wants otherwise ([`config::Compat`]); the provider's come back as they are. Source: <https://platform.openai.com/docs/api-reference/chat> (seen 2026-11).
 
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::{
-    ChatCall, ChatReply, Events, Provider, Whole,
+    ChatCall, ChatReply, EmbedCall, Embedded, Events, Provider, Whole,
+    native::DROPPED,
+    setup::{Endpoint, Setup, SetupError},
     transport::{Answered, Transport},
 };
 use crate::{
-    config,
+    config::{self, Compat},
     error::{UpstreamError, UpstreamErrorKind},
     ident::ProviderName,
     wire::{
         answer::Answer,
-        chat::Delivery,
+        chat::{Delivery, RequestBody},
+        embeddings,
         error_body::ErrorObject,
         models::{ModelList, ModelObject},
     },
 };
 
+mod failure;
+
 /// A server that speaks OpenAI's dialect.
 #[derive(Debug)]
 pub struct OpenAi {
     transport: Transport,
-    chat_url: reqwest::Url,
-    models_url: reqwest::Url,
-}
-
-/// Why a provider can't be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("provider `{provider}`: {why}")]
-pub struct SetupError {
-    provider: ProviderName,
-    why: String,
+    compat: Compat,
+    chat: Endpoint,
+    embeddings: Endpoint,
+    models: Endpoint,
 }
 
 impl OpenAi {
@@ -44,37 +43,19 @@ impl OpenAi {
     /// # Errors
     /// When the address or a header can't be used.
     pub fn new(config: &config::Provider) -> Result<Self, SetupError> {
-        let fail = |why: String| SetupError {
-            provider: config.name.clone(),
-            why,
+        let setup = Setup::new(config);
+        let compat = config.compat.clone();
+        let key = match compat.key_header.clone() {
+            Some(name) => (name, ""),
+            None => (header::AUTHORIZATION, "Bearer "),
         };
-        let base = config
-            .chat_base
-            .as_deref()
-            .unwrap_or_default()
-            .trim_end_matches('/');
-        let url = |path: &str| {
-            reqwest::Url::parse(&format!("{base}{path}")).map_err(|error| fail(error.to_string()))
-        };
-        let mut headers = config.headers.clone();
-        if let Some(key) = &config.api_key {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
-                .map_err(|_| fail("its key holds characters that no header can".to_owned()))?;
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
-        }
-        let transport = Transport::new(
-            config.name.clone(),
-            base,
-            headers,
-            config.api_key.as_ref().map(|key| key.expose()),
-            config.timeout,
-        )
-        .map_err(|error| fail(error.to_string()))?;
+        let transport = setup.transport(Some(key), HeaderMap::new(), failure::read)?;
         Ok(Self {
             transport,
-            chat_url: url("/chat/completions")?,
-            models_url: url("/models")?,
+            chat: setup.endpoint(&compat.chat_path)?,
+            embeddings: setup.endpoint(&compat.embeddings_path())?,
+            models: setup.endpoint(&compat.models_path)?,
+            compat,
         })
     }
 
@@ -109,8 +90,18 @@ impl Provider for OpenAi {
     fn chat(&self, call: ChatCall) -> BoxFuture<'_, Result<ChatReply, UpstreamError>> {
         Box::pin(async move {
             let stream = call.request.delivery() != Delivery::Json;
-            let body = call.request.body_for(call.model.as_str());
-            let answered = self.transport.post(&self.chat_url, body, stream).await?;
+            let model = call.model.as_str();
+            let RequestBody { bytes, dropped } =
+                call.request.body_for(model, &self.compat.edits_for(model));
+            let mut answered = self
+                .transport
+                .post(&self.chat.url(model), HeaderMap::new(), bytes, stream)
+                .await?;
+            if let Ok(dropped) = HeaderValue::from_str(&dropped.join(", "))
+                && !dropped.is_empty()
+            {
+                answered.headers.insert(DROPPED, dropped);
+            }
             // A server that can't stream may answer a stream request as a whole.
             if !(stream && answered.is_event_stream()) {
                 return self.whole(answered).await;
@@ -125,9 +116,28 @@ impl Provider for OpenAi {
         })
     }
 
+    fn embeddings(&self, call: EmbedCall) -> BoxFuture<'_, Result<Embedded, UpstreamError>> {
+        Box::pin(async move {
+            let model = call.model.as_str();
+            let url = self.embeddings.url(model);
+            let body = call.request.body_for(model);
+            let post = self.transport.post(&url, HeaderMap::new(), body, false);
+            let answered = post.await?;
+            let headers = answered.headers.clone();
+            let body = self.transport.read(answered).await?;
+            let tokens =
+                embeddings::read_usage(&body).map_err(|why| self.transport.decode_error(&why))?;
+            Ok(Embedded {
+                headers,
+                body,
+                tokens,
+            })
+        })
+    }
+
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelObject>, UpstreamError>> {
         Box::pin(async move {
-            let answered = self.transport.get(&self.models_url).await?;
+            let answered = self.transport.get(&self.models.url("")).await?;
             let body = self.transport.read(answered).await?;
             let list: ModelList = serde_json::from_slice(&body)
                 .map_err(|error| self.transport.decode_error(&error))?;

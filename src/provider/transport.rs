@@ -23,12 +23,27 @@ const LARGEST_BODY: usize = 64 << 20;
 /// How much of an error body is read, in bytes.
 const LARGEST_ERROR: usize = 1 << 20;
 
+/// What a provider means by an answer that is an error.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// The HTTP status that says it best.
+    pub(super) status: u16,
+    /// What is wrong, in the provider's words; `None` if its body is no error of its dialect.
+    pub(super) error: Option<ErrorObject>,
+    /// How long it wants to be left alone, where the body says so.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// Reads a body that came with a status of no success.
+pub(super) type ReadFailure = fn(status: u16, body: &[u8]) -> Failure;
+
 /// One provider's connections.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     provider: ProviderName,
     client: reqwest::Client,
     headers: HeaderMap,
+    read_failure: ReadFailure,
     pub(super) redactor: Redactor,
     pub(super) timeouts: Timeouts,
 }
@@ -68,6 +83,7 @@ impl Transport {
         headers: HeaderMap,
         key: Option<&str>,
         timeouts: Timeouts,
+        read_failure: ReadFailure,
     ) -> Result<Self, reqwest::Error> {
         let mut client = reqwest::Client::builder()
             .connect_timeout(timeouts.connect)
@@ -88,6 +104,7 @@ impl Transport {
             provider,
             client: client.build()?,
             headers,
+            read_failure,
             redactor,
             timeouts,
         })
@@ -108,15 +125,17 @@ impl Transport {
         self.error(UpstreamErrorKind::Decode(why.to_string()))
     }
 
-    /// Sends a JSON body and waits for a success.
+    /// Sends a JSON body, with more `headers`, and waits for a success.
     pub(super) async fn post(
         &self,
         url: &reqwest::Url,
+        headers: HeaderMap,
         body: Bytes,
         stream: bool,
     ) -> Result<Answered, UpstreamError> {
         let mut request = reqwest::Request::new(http::Method::POST, url.clone());
         *request.headers_mut() = self.headers.clone();
+        request.headers_mut().extend(headers);
         request.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
@@ -187,18 +206,18 @@ impl Transport {
         let body = self
             .redactor
             .redact(body.ok().and_then(Result::ok).unwrap_or_default());
-        let object = ErrorObject::read(&body);
-        let message = match &object {
+        let failure = (self.read_failure)(status, &body);
+        let message = match &failure.error {
             // Even a masked key is more than a client should see.
-            _ if matches!(status, 401 | 407) => KEY_REFUSED.to_owned(),
+            _ if matches!(failure.status, 401 | 407) => KEY_REFUSED.to_owned(),
             Some(object) => object.message.clone(),
             None => shortened(&body),
         };
         self.error(UpstreamErrorKind::Status {
-            status,
+            status: failure.status,
             message,
-            body: object.map(Into::into),
-            retry_after,
+            body: failure.error.map(Into::into),
+            retry_after: retry_after.or(failure.retry_after),
         })
     }
 
@@ -239,11 +258,17 @@ async fn collect(response: &mut reqwest::Response, most: usize) -> Result<Bytes,
 fn visible_headers(headers: &HeaderMap) -> HeaderMap {
     let visible = |name: &HeaderName| {
         let name = name.as_str();
-        name.starts_with("openai-") || name.starts_with("x-ratelimit-") || name == "x-request-id"
+        name.starts_with("openai-")
+            || name.starts_with("x-ratelimit-")
+            || name.starts_with("anthropic-ratelimit-")
+            || is_request_id(name)
     };
+    fn is_request_id(name: &str) -> bool {
+        matches!(name, "x-request-id" | "request-id")
+    }
     let mut kept = HeaderMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| visible(name)) {
-        let name = if name == "x-request-id" {
+        let name = if is_request_id(name.as_str()) {
             HeaderName::from_static("x-refrain-upstream-request-id")
         } else {
             name.clone()

@@ -6,12 +6,13 @@
 //! whenever nothing has to be changed in them.
 
 use bytes::Bytes;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
-use super::{
-    controls::Controls,
-    strict::{Strict, TopLevel},
-};
+pub use self::{body::RequestBody, edit::Edit};
+use super::{controls::Controls, object};
+
+mod body;
+mod edit;
 
 /// How the answer is to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +51,7 @@ pub struct ChatRequest {
     edited: bool,
     model: String,
     delivery: Delivery,
+    drops_unsupported: bool,
 }
 
 impl ChatRequest {
@@ -58,29 +60,7 @@ impl ChatRequest {
     /// # Errors
     /// [`Invalid`], with the field where there is one.
     pub fn parse(raw: Bytes, controls: &mut Controls) -> Result<Self, Invalid> {
-        let text = std::str::from_utf8(&raw).map_err(|error| Invalid {
-            message: format!(
-                "the body is not UTF-8 (first bad byte at {})",
-                error.valid_up_to()
-            ),
-            param: None,
-        })?;
-        if text.trim_ascii().is_empty() {
-            return Err(Invalid {
-                message: "the body is empty; send JSON".into(),
-                param: None,
-            });
-        }
-        let Strict(body) = serde_json::from_str(text).map_err(|error| Invalid {
-            message: format!("the body can't be read as JSON: {error}"),
-            param: None,
-        })?;
-        let Value::Object(mut fields) = body else {
-            return Err(Invalid {
-                message: "the body must be a JSON object".into(),
-                param: None,
-            });
-        };
+        let mut fields = object::read(&raw)?;
         let edited = take_controls(&mut fields, controls)?;
         let model = match fields.get("model") {
             Some(Value::String(model)) if !model.is_empty() => model.clone(),
@@ -98,6 +78,7 @@ impl ChatRequest {
             edited,
             model,
             delivery,
+            drops_unsupported: controls.drop_unsupported == Some(true),
         })
     }
 
@@ -119,6 +100,12 @@ impl ChatRequest {
         self.delivery
     }
 
+    /// Whether what a provider can't do is left out, instead of refused.
+    #[must_use]
+    pub fn drops_unsupported(&self) -> bool {
+        self.drops_unsupported
+    }
+
     /// All fields, the gateway's own controls taken out.
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
@@ -132,34 +119,6 @@ impl ChatRequest {
             .get("messages")
             .and_then(Value::as_array)
             .map_or(&[], Vec::as_slice)
-    }
-
-    /// The body for a provider that calls the model `model`: the client's own bytes if they can stay.
-    /// Otherwise only what has to change does; every other value keeps its bytes and its place.
-    #[must_use]
-    pub fn body_for(&self, model: &str) -> Bytes {
-        if !self.edited && self.model == model {
-            return self.raw.clone();
-        }
-        let Ok(TopLevel::<&RawValue>(raw)) = serde_json::from_slice(&self.raw) else {
-            return self.raw.clone();
-        };
-        let mut body = Vec::with_capacity(self.raw.len() + model.len());
-        body.push(b'{');
-        for (key, value) in raw.iter().filter(|(key, _)| self.fields.contains_key(key)) {
-            if body.len() > 1 {
-                body.push(b',');
-            }
-            write_json(&mut body, key);
-            body.push(b':');
-            if key == "model" {
-                write_json(&mut body, model);
-            } else {
-                body.extend_from_slice(value.get().as_bytes());
-            }
-        }
-        body.push(b'}');
-        body.into()
     }
 }
 
@@ -187,7 +146,12 @@ fn take_controls(
     {
         fields.remove("cache");
     }
-    for ours in ["task_type", "prefer_fast"] {
+    for ours in [
+        "task_type",
+        "prefer_fast",
+        "drop_unsupported",
+        "drop_params",
+    ] {
         if let Some(value) = fields.remove(ours) {
             said.apply_top_level(ours, &value).map_err(named)?;
         }

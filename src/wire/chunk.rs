@@ -20,19 +20,20 @@ const PIECE: usize = 24;
 /// The stream of `answer`, complete with `[DONE]`.
 #[must_use]
 pub fn split(answer: &Answer, id: &str, created: u64, usage: bool) -> Vec<u8> {
-    let mut writer = Writer::new(answer, id, created, usage);
+    let mut chunks = Chunks::new(&answer.model, &answer.extra, id, created, usage);
     for choice in &answer.choices {
-        writer.choice(choice);
+        write_choice(&mut chunks, choice);
     }
     if usage {
-        writer.usage(answer.usage.as_ref().unwrap_or(&Value::Null));
+        chunks.usage(answer.usage.as_ref().unwrap_or(&Value::Null));
     }
-    let mut out = writer.out;
-    out.extend_from_slice(sse::DONE);
-    out
+    chunks.done();
+    chunks.take()
 }
 
-struct Writer {
+/// Writes the chunks of one stream.
+#[derive(Debug)]
+pub struct Chunks {
     out: Vec<u8>,
     /// What each chunk begins with, up to the value of `choices`.
     head: Vec<u8>,
@@ -40,14 +41,23 @@ struct Writer {
     tail: &'static [u8],
 }
 
-impl Writer {
-    fn new(answer: &Answer, id: &str, created: u64, usage: bool) -> Self {
+impl Chunks {
+    /// A stream by `model` with this id, created at that Unix time in seconds; `extra` is in every
+    /// chunk. With `usage`, every chunk has a `usage` of `null`, and [`Chunks::usage`] is to follow.
+    #[must_use]
+    pub fn new(
+        model: &str,
+        extra: &Map<String, Value>,
+        id: &str,
+        created: u64,
+        usage: bool,
+    ) -> Self {
         let mut head = Vec::with_capacity(192);
         head.extend_from_slice(b"data: ");
         write_head(&mut head, id, "chat.completion.chunk", created);
         head.extend_from_slice(b"\"model\":");
-        write_json(&mut head, &answer.model);
-        for (key, value) in &answer.extra {
+        write_json(&mut head, model);
+        for (key, value) in extra {
             head.push(b',');
             write_json(&mut head, key);
             head.push(b':');
@@ -66,122 +76,142 @@ impl Writer {
         }
     }
 
-    fn choice(&mut self, choice: &Choice) {
-        let mut first = Map::new();
-        let mut last = Map::new();
-        let mut texts = Vec::new();
-        let mut calls = &[][..];
-        for (key, value) in &choice.message {
-            match (key.as_str(), value) {
-                ("tool_calls", Value::Array(list)) => calls = list,
-                ("role" | "name", _) => drop(first.insert(key.clone(), value.clone())),
-                (_, Value::String(text)) => texts.push((key.as_str(), text.as_str())),
-                (_, Value::Null) => drop(first.insert(key.clone(), Value::Null)),
-                _ => drop(last.insert(key.clone(), value.clone())),
-            }
-        }
-        first.entry("role").or_insert_with(|| json!("assistant"));
-        for (key, _) in &texts {
-            first.insert((*key).to_owned(), json!(""));
-        }
-        self.delta(choice, &Value::Object(first));
-        for (key, text) in texts {
-            self.text(choice, key, text);
-        }
-        for (index, call) in calls.iter().enumerate() {
-            self.tool_call(choice, index, call);
-        }
-        if !last.is_empty() {
-            self.delta(choice, &Value::Object(last));
-        }
-        self.finish(choice);
+    /// What was written since the last time.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
     }
 
-    fn text(&mut self, choice: &Choice, key: &str, text: &str) {
-        let mut key_json = Vec::with_capacity(key.len() + 2);
-        write_json(&mut key_json, key);
-        // Probabilities belong to their tokens, whose borders are not known: one piece carries all.
-        let whole = choice.logprobs.is_some();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (piece, after) = if whole {
-                (rest, "")
-            } else {
-                rest.split_at(piece_end(rest))
-            };
-            rest = after;
-            self.open(choice);
-            self.out.extend_from_slice(b"{");
-            self.out.extend_from_slice(&key_json);
-            self.out.push(b':');
-            write_json(&mut self.out, piece);
-            self.out.push(b'}');
-            self.close_choice(None, choice.logprobs.as_ref().filter(|_| key == "content"));
-        }
-    }
-
-    fn tool_call(&mut self, choice: &Choice, index: usize, call: &Value) {
-        let mut call = call.clone();
-        let mut arguments = None;
-        if let Some(function) = call.get_mut("function").and_then(Value::as_object_mut)
-            && let Some(Value::String(text)) = function.get_mut("arguments")
-        {
-            arguments = Some(std::mem::take(text));
-        }
-        if let Some(call) = call.as_object_mut() {
-            call.insert("index".to_owned(), json!(index));
-        }
-        self.delta(choice, &json!({"tool_calls": [call]}));
-        if let Some(arguments) = arguments.filter(|arguments| !arguments.is_empty()) {
-            let part = json!({"index": index, "function": {"arguments": arguments}});
-            self.delta(choice, &json!({"tool_calls": [part]}));
-        }
-    }
-
-    fn delta(&mut self, choice: &Choice, delta: &Value) {
-        self.open(choice);
+    /// A piece of the choice `index`.
+    pub fn delta(&mut self, index: u64, delta: &Value, logprobs: Option<&Value>) {
+        self.open(index);
         write_json(&mut self.out, delta);
-        self.close_choice(None, None);
+        self.close(None, logprobs);
     }
 
-    fn finish(&mut self, choice: &Choice) {
-        let has_text = choice
-            .message
-            .get("content")
-            .is_some_and(|text| text.as_str() > Some(""));
-        self.open(choice);
+    /// The end of the choice `index`; `extra` are more fields of the choice.
+    pub fn finish(
+        &mut self,
+        index: u64,
+        reason: Option<&str>,
+        extra: &Map<String, Value>,
+        logprobs: Option<&Value>,
+    ) {
+        self.open(index);
         self.out.extend_from_slice(b"{}");
-        for (key, value) in &choice.extra {
+        for (key, value) in extra {
             self.out.push(b',');
             write_json(&mut self.out, key);
             self.out.push(b':');
             write_json(&mut self.out, value);
         }
-        let logprobs = choice.logprobs.as_ref().filter(|_| !has_text);
-        self.close_choice(choice.finish_reason.as_deref(), logprobs);
+        self.close(reason, logprobs);
     }
 
-    fn usage(&mut self, usage: &Value) {
+    /// The chunk with the tokens, and without choices.
+    pub fn usage(&mut self, usage: &Value) {
         self.out.extend_from_slice(&self.head);
         self.out.extend_from_slice(b"],\"usage\":");
         write_json(&mut self.out, usage);
         self.out.extend_from_slice(b"}\n\n");
     }
 
-    fn open(&mut self, choice: &Choice) {
+    /// `[DONE]`.
+    pub fn done(&mut self) {
+        self.out.extend_from_slice(sse::DONE);
+    }
+
+    fn open(&mut self, index: u64) {
         self.out.extend_from_slice(&self.head);
         self.out.extend_from_slice(b"{\"index\":");
-        write_json(&mut self.out, &choice.index);
+        write_json(&mut self.out, &index);
         self.out.extend_from_slice(b",\"delta\":");
     }
 
-    fn close_choice(&mut self, finish_reason: Option<&str>, logprobs: Option<&Value>) {
+    fn close(&mut self, finish_reason: Option<&str>, logprobs: Option<&Value>) {
         self.out.extend_from_slice(b",\"logprobs\":");
         write_json(&mut self.out, &logprobs);
         self.out.extend_from_slice(b",\"finish_reason\":");
         write_json(&mut self.out, &finish_reason);
         self.out.push(b'}');
         self.out.extend_from_slice(self.tail);
+    }
+}
+
+fn write_choice(chunks: &mut Chunks, choice: &Choice) {
+    let mut first = Map::new();
+    let mut last = Map::new();
+    let mut texts = Vec::new();
+    let mut calls = &[][..];
+    for (key, value) in &choice.message {
+        match (key.as_str(), value) {
+            ("tool_calls", Value::Array(list)) => calls = list,
+            ("role" | "name", _) => drop(first.insert(key.clone(), value.clone())),
+            (_, Value::String(text)) => texts.push((key.as_str(), text.as_str())),
+            (_, Value::Null) => drop(first.insert(key.clone(), Value::Null)),
+            _ => drop(last.insert(key.clone(), value.clone())),
+        }
+    }
+    first.entry("role").or_insert_with(|| json!("assistant"));
+    for (key, _) in &texts {
+        first.insert((*key).to_owned(), json!(""));
+    }
+    chunks.delta(choice.index, &Value::Object(first), None);
+    for (key, text) in texts {
+        write_text(chunks, choice, key, text);
+    }
+    for (index, call) in calls.iter().enumerate() {
+        write_tool_call(chunks, choice, index, call);
+    }
+    if !last.is_empty() {
+        chunks.delta(choice.index, &Value::Object(last), None);
+    }
+    let has_text = choice
+        .message
+        .get("content")
+        .is_some_and(|text| text.as_str() > Some(""));
+    let logprobs = choice.logprobs.as_ref().filter(|_| !has_text);
+    let reason = choice.finish_reason.as_deref();
+    chunks.finish(choice.index, reason, &choice.extra, logprobs);
+}
+
+fn write_text(chunks: &mut Chunks, choice: &Choice, key: &str, text: &str) {
+    let mut key_json = Vec::with_capacity(key.len() + 2);
+    write_json(&mut key_json, key);
+    // Probabilities belong to their tokens, whose borders are not known: one piece carries all.
+    let whole = choice.logprobs.is_some();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (piece, after) = if whole {
+            (rest, "")
+        } else {
+            rest.split_at(piece_end(rest))
+        };
+        rest = after;
+        chunks.open(choice.index);
+        chunks.out.extend_from_slice(b"{");
+        chunks.out.extend_from_slice(&key_json);
+        chunks.out.push(b':');
+        write_json(&mut chunks.out, piece);
+        chunks.out.push(b'}');
+        chunks.close(None, choice.logprobs.as_ref().filter(|_| key == "content"));
+    }
+}
+
+fn write_tool_call(chunks: &mut Chunks, choice: &Choice, index: usize, call: &Value) {
+    let mut call = call.clone();
+    let mut arguments = None;
+    if let Some(function) = call.get_mut("function").and_then(Value::as_object_mut)
+        && let Some(Value::String(text)) = function.get_mut("arguments")
+    {
+        arguments = Some(std::mem::take(text));
+    }
+    if let Some(call) = call.as_object_mut() {
+        call.insert("index".to_owned(), json!(index));
+    }
+    chunks.delta(choice.index, &json!({"tool_calls": [call]}), None);
+    if let Some(arguments) = arguments.filter(|arguments| !arguments.is_empty()) {
+        let part = json!({"index": index, "function": {"arguments": arguments}});
+        chunks.delta(choice.index, &json!({"tool_calls": [part]}), None);
     }
 }
 

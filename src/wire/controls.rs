@@ -44,6 +44,8 @@ pub struct Controls {
     pub task: Option<TaskName>,
     /// What the kept answer is marked with: at most 16, none of them twice.
     pub tags: Vec<Tag>,
+    /// Whether what a provider can't do is left out of the request, instead of refused.
+    pub drop_unsupported: Option<bool>,
 }
 
 /// A control that can't be read, or that contradicts another.
@@ -71,6 +73,7 @@ impl Controls {
                 | "x-refrain-cache-tags"
                 | "x-refrain-task"
                 | "x-refrain-prefer-fast"
+                | "x-refrain-drop-unsupported"
                 | "x-portkey-cache-namespace"
                 | "x-portkey-cache-force-refresh"
                 | "cf-aig-skip-cache"
@@ -114,7 +117,12 @@ impl Controls {
             }
             "x-refrain-task" => settle(&mut self.task, value::task(name, Some(text))?, name)?,
             // Of the routing, which does not read it yet.
-            "x-refrain-prefer-fast" => value::switch_text(name, text)?,
+            "x-refrain-prefer-fast" => {
+                value::switch_text(name, text)?;
+            }
+            "x-refrain-drop-unsupported" => {
+                self.drop_unsupported = Some(value::switch_text(name, text)?);
+            }
             "x-portkey-cache-force-refresh" => self.no_cache |= says_true(text),
             "cf-aig-skip-cache" => self.skip(says_true(text)),
             "helicone-cache-enabled" => self.skip(text.eq_ignore_ascii_case("false")),
@@ -162,8 +170,8 @@ impl Controls {
         Ok(true)
     }
 
-    /// Takes in a field that stands in the body itself: `task_type` or `prefer_fast`. One that is
-    /// `null` says nothing, as with every optional field of `OpenAI`'s body.
+    /// Takes in a field that stands in the body itself: `task_type`, `prefer_fast` or
+    /// `drop_unsupported`. One that is `null` says nothing, as with every optional field of `OpenAI`'s body.
     ///
     /// # Errors
     /// When it can't be read, or contradicts the `refrain` object.
@@ -173,6 +181,14 @@ impl Controls {
             "task_type" => settle(&mut self.task, value::task(name, value.as_str())?, name)?,
             "prefer_fast" => {
                 value::switch(name, value)?;
+            }
+            // The second is LiteLLM's word for it.
+            "drop_unsupported" | "drop_params" => {
+                settle(
+                    &mut self.drop_unsupported,
+                    value::switch(name, value)?,
+                    name,
+                )?;
             }
             _ => {}
         }
@@ -201,6 +217,7 @@ impl Controls {
         self.namespace = body.namespace.or(self.namespace.take());
         self.admission = body.admission.or(self.admission);
         self.task = body.task.or(self.task.take());
+        self.drop_unsupported = body.drop_unsupported.or(self.drop_unsupported);
         for tag in body.tags {
             self.mark(tag, "refrain.tags")?;
         }
@@ -237,6 +254,13 @@ impl Controls {
                 for tag in list {
                     self.mark(value::tag(name, tag.as_str())?, name)?;
                 }
+            }
+            "drop_unsupported" => {
+                settle(
+                    &mut self.drop_unsupported,
+                    value::switch(name, value)?,
+                    name,
+                )?;
             }
             // Of the routing, which does not read it yet.
             "prefer_fast" => {

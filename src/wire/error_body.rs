@@ -31,8 +31,9 @@ pub struct ErrorObject {
 }
 
 impl ErrorObject {
-    /// Reads a provider's error body: `{"error": {...}}`, the same in a list (Gemini), or
-    /// `{"error": "text"}` (Ollama). `None` if it is nothing of the kind.
+    /// Reads a provider's error body: `{"error": {...}}`, the same in a list (Gemini),
+    /// `{"error": "text"}` (Ollama), or `{"object": "error", "message": "text", ...}` (older vLLM, in
+    /// streams too). `None` if it is nothing of the kind.
     #[must_use]
     pub fn read(body: &[u8]) -> Option<Self> {
         Self::from_value(&serde_json::from_slice(body).ok()?)
@@ -42,7 +43,11 @@ impl ErrorObject {
     #[must_use]
     pub fn from_value(body: &Value) -> Option<Self> {
         let body = body.as_array().map_or(Some(body), |list| list.first())?;
-        match body.get("error")? {
+        let Some(error) = body.get("error") else {
+            let is_error = body.get("object").is_some_and(|object| object == "error");
+            return is_error.then(|| Self::deserialize(body).ok()).flatten();
+        };
+        match error {
             Value::String(message) => Some(Self {
                 message: message.clone(),
                 kind: None,
@@ -89,6 +94,13 @@ mod tests {
             read(r#"{"error":"model not found"}"#).unwrap().message,
             "model not found"
         );
+        assert_eq!(
+            read(r#"{"object":"error","message":"no","type":"t","param":null,"code":400}"#)
+                .unwrap()
+                .code,
+            Some("400".into())
+        );
+        assert_eq!(read(r#"{"object":"chat.completion","message":"no"}"#), None);
         assert_eq!(read("<html>"), None);
         assert_eq!(read(r#"{"choices":[]}"#), None);
     }

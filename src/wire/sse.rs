@@ -12,9 +12,19 @@ use bytes::{Bytes, BytesMut};
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Cuts a byte stream into runs of whole events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Splitter {
     rest: BytesMut,
+    last_border: fn(&[u8]) -> Option<usize>,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self {
+            rest: BytesMut::new(),
+            last_border,
+        }
+    }
 }
 
 /// A single event grew past the limit.
@@ -26,6 +36,15 @@ impl Splitter {
     /// The longest event accepted, in bytes. A provider's largest are images in base64.
     pub const LONGEST_EVENT: usize = 32 << 20;
 
+    /// For a stream in which every line is an event (<https://github.com/ndjson/ndjson-spec>).
+    #[must_use]
+    pub fn of_lines() -> Self {
+        Self {
+            rest: BytesMut::new(),
+            last_border: |bytes| memchr::memrchr(b'\n', bytes).map(|end| end + 1),
+        }
+    }
+
     /// Takes more bytes and gives all whole events so far, or nothing. No copy is made when the
     /// bytes end at a border.
     ///
@@ -33,7 +52,7 @@ impl Splitter {
     /// When an event has no end within [`Splitter::LONGEST_EVENT`].
     pub fn push(&mut self, bytes: &Bytes) -> Result<Option<Bytes>, EventTooLarge> {
         if self.rest.is_empty() {
-            let Some(border) = last_border(bytes) else {
+            let Some(border) = (self.last_border)(bytes) else {
                 self.rest.extend_from_slice(bytes);
                 return self.checked(None);
             };
@@ -44,7 +63,8 @@ impl Splitter {
             return self.checked(Some(bytes.slice(..border)));
         }
         self.rest.extend_from_slice(bytes);
-        let whole = last_border(&self.rest).map(|border| self.rest.split_to(border).freeze());
+        let border = (self.last_border)(&self.rest);
+        let whole = border.map(|border| self.rest.split_to(border).freeze());
         self.checked(whole)
     }
 
@@ -52,6 +72,12 @@ impl Splitter {
     #[must_use]
     pub fn remainder(&self) -> &[u8] {
         &self.rest
+    }
+
+    /// Takes out what is left after the last border.
+    #[must_use]
+    pub fn take_remainder(&mut self) -> Bytes {
+        std::mem::take(&mut self.rest).freeze()
     }
 
     fn checked(&self, whole: Option<Bytes>) -> Result<Option<Bytes>, EventTooLarge> {

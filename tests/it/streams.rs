@@ -1,6 +1,7 @@
 //! Streams that break, answers that are none, clients that leave, and calls that many share.
 
 mod broken;
+mod commit;
 mod flight;
 mod hangup;
 mod mixed;

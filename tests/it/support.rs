@@ -2,8 +2,11 @@
 
 pub(crate) mod angles;
 pub(crate) mod answer;
+pub(crate) mod anthropic;
 pub(crate) mod client;
 pub(crate) mod gateway;
+pub(crate) mod gemini;
+pub(crate) mod ollama;
 pub(crate) mod program;
 pub(crate) mod upstream;
 

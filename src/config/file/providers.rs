@@ -10,6 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use super::{
     NOT_IN_FORCE,
     values::{VARIABLE_RULE, Zero, duration, is_variable, key_variable},
+    variant::{VariantEntry, variant},
 };
 use crate::{
     config::{
@@ -38,6 +39,7 @@ pub(crate) struct ProviderEntry<'t> {
     pub(crate) headers: HeaderMap,
     pub(crate) timeout: Timeouts,
     pub(crate) discover: Option<bool>,
+    pub(crate) variant: VariantEntry,
 }
 
 pub(super) fn provider<'t>(section: &mut Section<'_, 't>) -> ProviderEntry<'t> {
@@ -68,6 +70,11 @@ pub(super) fn provider<'t>(section: &mut Section<'_, 't>) -> ProviderEntry<'t> {
             }
         }
     }
+    let names_key = ["api_key_env", "api_key_envs"]
+        .iter()
+        .any(|key| section.written(key).is_some());
+    let lacks_key = !names_key && section.written("base_url").is_some();
+    let variant = variant(section, kind, &headers, lacks_key);
     let timeout = timeout(section);
     let discover = section.switch("discover").map(|at| at.value);
     retry(section);
@@ -83,6 +90,7 @@ pub(super) fn provider<'t>(section: &mut Section<'_, 't>) -> ProviderEntry<'t> {
         headers,
         timeout,
         discover,
+        variant,
     }
 }
 
@@ -113,29 +121,29 @@ fn key_variables<'t>(section: &mut Section<'_, 't>) -> Vec<At<'t, &'t str>> {
     several.value
 }
 
-/// Headers that the gateway writes itself, or that carry a secret.
-const REFUSED_HEADERS: [(&str, &str); 16] = [
-    ("authorization", SECRET_HEADER),
-    ("proxy-authorization", SECRET_HEADER),
-    ("x-api-key", SECRET_HEADER),
-    ("api-key", SECRET_HEADER),
-    ("x-goog-api-key", SECRET_HEADER),
-    ("cookie", SECRET_HEADER),
-    ("host", OWN_HEADER),
-    ("content-length", OWN_HEADER),
-    ("content-type", OWN_HEADER),
-    ("content-encoding", OWN_HEADER),
-    ("accept-encoding", OWN_HEADER),
-    ("transfer-encoding", OWN_HEADER),
-    ("connection", OWN_HEADER),
-    ("te", OWN_HEADER),
-    ("trailer", OWN_HEADER),
-    ("upgrade", OWN_HEADER),
+/// Headers that carry a secret.
+const SECRET_HEADERS: [&str; 6] = [
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
 ];
 
-const SECRET_HEADER: &str = "secrets are not written into this file; put the key into an \
-    environment variable and name it with `api_key_env`";
-const OWN_HEADER: &str = "this header is written by the gateway itself";
+/// Headers that the gateway writes itself.
+pub(super) const OWN_HEADERS: [&str; 10] = [
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "accept-encoding",
+    "transfer-encoding",
+    "connection",
+    "te",
+    "trailer",
+    "upgrade",
+];
 
 fn headers(section: &mut Section<'_, '_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -156,11 +164,14 @@ fn headers(section: &mut Section<'_, '_>) -> HeaderMap {
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "not a header name")?;
-    let refused = REFUSED_HEADERS
-        .iter()
-        .find(|(refused, _)| *refused == name.as_str());
-    if let Some((_, reason)) = refused {
-        return Err(reason);
+    if SECRET_HEADERS.contains(&name.as_str()) {
+        return Err(
+            "secrets are not written into this file; put the key into an environment variable \
+             and name it with `api_key_env` (`api_key_header` says which header it goes into)",
+        );
+    }
+    if OWN_HEADERS.contains(&name.as_str()) {
+        return Err("this header is written by the gateway itself");
     }
     let rule = "a header's value is visible ASCII and spaces";
     let mut value = HeaderValue::from_str(value).map_err(|_| rule)?;

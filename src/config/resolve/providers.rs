@@ -53,13 +53,22 @@ fn provider(
 ) -> Option<Provider> {
     let kind = entry.kind?;
     let (api_key, activation) = key(&entry, kind, env, findings);
+    let base_url = base_url(&entry, kind, env, findings)?;
+    let variant = entry.variant;
     Some(Provider {
-        chat_base: chat_base(&entry, kind, env, findings)?,
+        base_url,
         name: entry.name?,
         kind,
         api_key,
         headers: entry.headers,
         timeout: entry.timeout,
+        compat: variant.compat,
+        drop_unsupported: variant
+            .drop_unsupported
+            .unwrap_or(defaults::DROP_UNSUPPORTED),
+        prompt_caching: variant.prompt_caching.unwrap_or(defaults::PROMPT_CACHING),
+        keep_alive: variant.keep_alive,
+        num_ctx: variant.num_ctx,
         discover: entry.discover.unwrap_or(defaults::discover(kind)),
         activation,
     })
@@ -92,12 +101,11 @@ fn key(
     (None, Activation::Inactive(reason))
 }
 
-/// The address below which the OpenAI-compatible endpoints are; `Some(None)` for a kind that has
-/// none.
+/// The address; `Some(None)` for a kind that has none.
 ///
-/// Gemini: `/v1beta/openai`, Ollama: `/v1`, by their documentation of OpenAI compatibility. An
-/// address that was copied from there with this ending is left as it is.
-fn chat_base(
+/// An address that was copied from a page about OpenAI compatibility (Gemini: `/v1beta/openai`,
+/// Ollama: `/v1`) is meant without that ending.
+fn base_url(
     entry: &ProviderEntry<'_>,
     kind: ProviderKind,
     env: &dyn Fn(&str) -> Option<String>,
@@ -121,8 +129,8 @@ fn chat_base(
         })
         .ok()?;
     Some(Some(match kind {
-        ProviderKind::Gemini => base.ending_in("/openai"),
-        ProviderKind::Ollama => base.ending_in("/v1"),
+        ProviderKind::Gemini => base.without("/openai").to_owned(),
+        ProviderKind::Ollama => base.without("/v1").to_owned(),
         ProviderKind::OpenAi | ProviderKind::Anthropic | ProviderKind::Demo => {
             base.as_str().to_owned()
         }

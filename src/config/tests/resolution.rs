@@ -91,7 +91,7 @@ fn activation_and_addresses() {
             Activation::Inactive(reason) => Some(reason.as_str()),
         };
         assert_eq!(
-            (provider.chat_base.as_deref(), reason),
+            (provider.base_url.as_deref(), reason),
             (base, inactive),
             "{entry}"
         );
@@ -120,7 +120,7 @@ fn activation_and_addresses() {
 base_url = "http://h:1/v1"
 api_key_env = "K""#;
     check(own, &[], Some("http://h:1/v1"), Some("K is not set"));
-    let google = Some("https://generativelanguage.googleapis.com/v1beta/openai");
+    let google = Some("https://generativelanguage.googleapis.com/v1beta");
     check(
         "kind = \"gemini\"",
         &[("GEMINI_API_KEY", "k")],
@@ -140,15 +140,17 @@ base_url = "https://generativelanguage.googleapis.com/v1beta/openai/""#;
     check(
         "kind = \"ollama\"",
         &[],
-        Some("http://127.0.0.1:11434/v1"),
+        Some("http://127.0.0.1:11434"),
         None,
     );
     check(
         "kind = \"ollama\"",
         &[("OLLAMA_HOST", "0.0.0.0:1")],
-        Some("http://127.0.0.1:1/v1"),
+        Some("http://127.0.0.1:1"),
         None,
     );
+    let pasted = "kind = \"ollama\"\nbase_url = \"http://box:11434/v1/\"";
+    check(pasted, &[], Some("http://box:11434"), None);
     check("kind = \"demo\"", &[], None, None);
 }
 

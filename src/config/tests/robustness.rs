@@ -7,9 +7,16 @@ use super::parse;
 const SHIPPED: &str = include_str!("../../../providers.toml");
 
 /// Fragments that meet the code more often than random characters do.
-const FRAGMENTS: [&str; 29] = [
+const FRAGMENTS: [&str; 36] = [
     "[cache]\n",
     "[[providers]]\n",
+    "[[providers.params]]\n",
+    "params = ",
+    "rename = ",
+    "drop = ",
+    "chat_path = ",
+    "keep_alive = ",
+    "\"/{model}?\"\n",
     "[[models]]\n",
     "[[clients]]\n",
     "[[tasks]]\n",

@@ -53,8 +53,8 @@ api_key_envs = "sk-PLANTED-0123456789"
     providers.toml:12:14: `clients.key_sha256`: not a SHA-256 in 64 hexadecimal digits (`printf %s KEY | sha256sum` prints it)
     providers.toml:16:1: `providers.api_key`: secrets are not written into this file; put it into an environment variable and write the variable's name: `api_key_env = "OPENAI_API_KEY"`
     providers.toml:20:15: `providers.api_key_env`: not the name of an environment variable: capital letters, digits and `_`, at most 64 (the key itself is not written into this file)
-    providers.toml:21:29: `providers.headers.Authorization`: secrets are not written into this file; put the key into an environment variable and name it with `api_key_env`
-    providers.toml:21:73: `providers.headers.x-api-key`: secrets are not written into this file; put the key into an environment variable and name it with `api_key_env`
+    providers.toml:21:29: `providers.headers.Authorization`: secrets are not written into this file; put the key into an environment variable and name it with `api_key_env` (`api_key_header` says which header it goes into)
+    providers.toml:21:73: `providers.headers.x-api-key`: secrets are not written into this file; put the key into an environment variable and name it with `api_key_env` (`api_key_header` says which header it goes into)
     providers.toml:25:12: `providers.base_url`: an address has no user or password; a key goes into the variable that `api_key_env` names
     providers.toml:26:17: `providers.api_key_envs`: not the name of an environment variable: capital letters, digits and `_`, at most 64 (the key itself is not written into this file)
     providers.toml:30:12: `providers.base_url`: an address has no `?` and no `#`; a key goes into the variable that `api_key_env` names

@@ -1,9 +1,13 @@
 //! The shipped `providers.toml`: it works without an edit, and what it says about defaults is true.
 
 use super::{config, parse};
-use crate::config::{Activation, Config, ModelPattern};
+use crate::{
+    config::{Activation, Config, ModelPattern, Provider},
+    wire::chat::Edit,
+};
 
 const SHIPPED: &str = include_str!("../../../providers.toml");
+const README: &str = include_str!("../../../README.md");
 
 /// The file with every commented setting and table switched on.
 fn uncommented() -> String {
@@ -112,9 +116,84 @@ fn written_defaults_of_providers_are_the_defaults() {
         let bare = config(&bare, &[]).providers.remove(0);
         assert_eq!(provider.timeout, bare.timeout);
         assert_eq!(provider.discover, bare.discover);
-        assert_eq!(provider.chat_base, bare.chat_base);
+        assert_eq!(provider.base_url, bare.base_url);
         assert_eq!(provider.activation, bare.activation);
+        assert_eq!(provider.drop_unsupported, bare.drop_unsupported);
+        assert_eq!(provider.prompt_caching, bare.prompt_caching);
+        assert_eq!(provider.compat.key_header, bare.compat.key_header);
+        assert_eq!(provider.compat.chat_path, bare.compat.chat_path);
+        assert_eq!(provider.compat.models_path, bare.compat.models_path);
+        assert_eq!(provider.keep_alive, bare.keep_alive);
+        assert_eq!(provider.num_ctx, bare.num_ctx);
     }
+}
+
+#[test]
+fn reasoning_models_get_the_name_of_the_limit_that_they_take() {
+    let openai = config(SHIPPED, &[]).providers.remove(0);
+    let rename = Edit::rename("max_tokens", "max_completion_tokens").unwrap();
+    for model in ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.1"] {
+        assert_eq!(openai.compat.edits_for(model), [&rename], "{model}");
+    }
+    for model in ["gpt-4o", "gpt-4.1", "chatgpt-4o-latest"] {
+        assert!(openai.compat.edits_for(model).is_empty(), "{model}");
+    }
+}
+
+/// The examples of further servers, switched on.
+fn examples() -> String {
+    let (_, examples) = SHIPPED.split_once("Some servers;").unwrap();
+    let lines = examples
+        .lines()
+        .take_while(|line| line.starts_with('#') || line.starts_with(' '));
+    let lines = lines.filter_map(|line| line.strip_prefix("#     "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_examples_of_servers_are_good() {
+    let keys = ["AZURE_OPENAI", "GROQ", "MISTRAL", "DEEPSEEK", "OPENROUTER"];
+    let keys: Vec<String> = keys.iter().map(|name| format!("{name}_API_KEY")).collect();
+    let env: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "k")).collect();
+    // Behind the shipped file, as somebody would add them.
+    let (config, notices) = parse(&format!("{SHIPPED}\n{}", examples()), &env).unwrap();
+    assert_eq!(notices, []);
+    let added: Vec<String> = config.providers.iter().skip(4).map(shown).collect();
+    insta::assert_snapshot!(added.join("\n"), @r#"
+    vllm: http://127.0.0.1:8000/v1/chat/completions  None 1 edits
+    llamacpp: http://127.0.0.1:8080/v1/chat/completions  None 1 edits
+    lmstudio: http://127.0.0.1:1234/v1/chat/completions  None 1 edits
+    azure: https://your-resource.openai.azure.com/openai/deployments/m/chat/completions api-version=2024-10-21 Some("api-key") 0 edits
+    groq: https://api.groq.com/openai/v1/chat/completions  None 4 edits
+    mistral: https://api.mistral.ai/v1/chat/completions  None 14 edits
+    deepseek: https://api.deepseek.com/chat/completions  None 4 edits
+    openrouter: https://openrouter.ai/api/v1/chat/completions  None 0 edits
+    "#);
+}
+
+#[test]
+fn the_readme_has_a_good_example() {
+    let (_, readme) = README.split_once("```toml").unwrap();
+    let (example, _) = readme.split_once("```").unwrap();
+    let provider = config(example, &[("AZURE_OPENAI_API_KEY", "k")])
+        .providers
+        .remove(0);
+    assert_eq!(provider.compat.edits_for("o3").len(), 2);
+}
+
+fn shown(provider: &Provider) -> String {
+    assert!(provider.activation.is_active(), "{}", provider.name);
+    let url = format!(
+        "{}{}",
+        provider.base_url.as_deref().unwrap_or_default(),
+        provider.compat.chat_path.path("m"),
+    );
+    let query = provider.compat.chat_path.query("m").unwrap_or_default();
+    let edits = provider.compat.edits_for("deepseek-reasoner").len();
+    format!(
+        "{}: {url} {query} {:?} {edits} edits",
+        provider.name, provider.compat.key_header
+    )
 }
 
 #[test]

@@ -26,6 +26,21 @@ fn status(status: u16, retry_after: Option<Duration>, with_body: bool) -> Error 
     })
 }
 
+/// What OpenAI says when an account has no credit left.
+fn spent() -> Error {
+    exhausted(UpstreamErrorKind::Status {
+        status: 429,
+        message: "You exceeded your current quota".into(),
+        body: Some(Arc::new(ErrorObject {
+            message: "You exceeded your current quota".into(),
+            kind: Some("insufficient_quota".into()),
+            param: None,
+            code: Some("insufficient_quota".into()),
+        })),
+        retry_after: None,
+    })
+}
+
 /// One row for each way that a request can fail: status, headers that steer clients, body.
 #[test]
 fn every_error_has_its_shape() {
@@ -49,6 +64,7 @@ fn every_error_has_its_shape() {
         status(403, None, false),
         status(429, Some(Duration::from_millis(1500)), true),
         status(429, None, false),
+        spent(),
         status(500, None, true),
         status(503, None, false),
         status(529, Some(Duration::from_secs(7)), false),

@@ -71,6 +71,13 @@ fn merged_name<'a>(key: &'a str, fields: &Map<String, Value>) -> &'a str {
     }
 }
 
+/// Fields by their names: a client may write them in any order.
+fn sorted(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_unstable_by_key(|(key, _)| *key);
+    fields
+}
+
 /// Writes values so that different ones are different bytes: every text carries its length, every
 /// list and object its end. Keys are sorted, numbers reduced (`1.0` is `1`).
 pub(super) struct Canonical {
@@ -115,7 +122,8 @@ impl Canonical {
         let says_nothing =
             |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
         self.out.push(b'{');
-        for (key, value) in fields.iter().filter(|(_, value)| !says_nothing(value)) {
+        let said = sorted(fields).into_iter();
+        for (key, value) in said.filter(|(_, value)| !says_nothing(value)) {
             self.text(key);
             match (parts, only_text_part(value)) {
                 (Some(parts), _) if key == "content" => self.matter(parts),
@@ -151,8 +159,7 @@ impl Canonical {
             }
             Value::Object(fields) => {
                 self.out.push(b'{');
-                // Sorted: a map of serde_json is, unless its `preserve_order` is switched on.
-                for (key, value) in fields {
+                for (key, value) in sorted(fields) {
                     self.text(key);
                     self.value(value);
                 }

@@ -1,11 +1,17 @@
 use super::*;
 use proptest::prelude::*;
 
+mod edits;
+
 fn parse(body: &str) -> Result<ChatRequest, Invalid> {
     ChatRequest::parse(
         Bytes::copy_from_slice(body.as_bytes()),
         &mut Controls::default(),
     )
+}
+
+fn bytes(request: &ChatRequest, model: &str) -> Bytes {
+    request.body_for(model, &[]).bytes
 }
 
 fn refusal(body: &str) -> String {
@@ -64,12 +70,12 @@ fn says_what_is_wrong_and_where() {
 fn keeps_the_clients_bytes_unless_something_must_change() {
     let body = with(r#""seed": 1,  "x_unknown": {"b":1,"a":[1.50]}"#);
     let request = parse(&body).unwrap();
-    assert_eq!(request.body_for("m"), body.as_bytes());
+    assert_eq!(bytes(&request, "m"), body.as_bytes());
     let renamed = body
         .replacen(r#""m""#, r#""other""#, 1)
         .replacen(r#" 1,  "x"#, r#"1,"x"#, 1);
     assert_eq!(
-        request.body_for("other"),
+        bytes(&request, "other"),
         renamed.replace(r#""x_unknown": {"#, r#""x_unknown":{"#)
     );
 }
@@ -82,12 +88,12 @@ fn takes_its_own_controls_out() {
     );
     let request = ChatRequest::parse(Bytes::from(body), &mut controls).unwrap();
     let sent = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-    assert_eq!(request.body_for("m"), sent);
+    assert_eq!(bytes(&request, "m"), sent);
     assert!(controls.no_cache && controls.task.is_some());
 
     let foreign = with(r#""cache":{"type":"ephemeral"}"#);
     let request = parse(&foreign).unwrap();
-    assert_eq!(request.body_for("m"), foreign.as_bytes());
+    assert_eq!(bytes(&request, "m"), foreign.as_bytes());
 }
 
 proptest! {

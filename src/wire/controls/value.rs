@@ -94,9 +94,11 @@ pub(super) fn switch(name: &str, value: &Value) -> Result<bool, InvalidControl> 
         .ok_or_else(|| invalid(name, "true or false"))
 }
 
-pub(super) fn switch_text(name: &str, text: &str) -> Result<(), InvalidControl> {
-    if says_true(text) || text.eq_ignore_ascii_case("false") {
-        Ok(())
+pub(super) fn switch_text(name: &str, text: &str) -> Result<bool, InvalidControl> {
+    if says_true(text) {
+        Ok(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Ok(false)
     } else {
         Err(invalid(name, "true or false"))
     }

@@ -23,9 +23,29 @@ use super::answer::{Answer, Body};
 /// The one key that it accepts.
 pub(crate) const KEY: &str = "sk-upstream-5f1c9a7e";
 
+/// How a server wants to be asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manners {
+    /// The header with the key, and what is before the key in it.
+    pub(crate) key: (&'static str, &'static str),
+    /// The path of chat requests, with its query.
+    pub(crate) chat: &'static str,
+    /// The path of the list of models, with its query.
+    pub(crate) models: &'static str,
+}
+
+/// As OpenAI does.
+const OPENAI: Manners = Manners {
+    key: ("authorization", "Bearer "),
+    chat: "/v1/chat/completions",
+    models: "/v1/models",
+};
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
+    /// The path with its query.
+    pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -44,15 +64,22 @@ pub(crate) struct Upstream {
 }
 
 struct State {
+    manners: Manners,
     script: Mutex<VecDeque<Answer>>,
     received: watch::Sender<Vec<Received>>,
 }
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
+        Self::with(OPENAI).await
+    }
+
+    /// One that wants to be asked so.
+    pub(crate) async fn with(manners: Manners) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
+            manners,
             script: Mutex::default(),
             received: watch::Sender::default(),
         });
@@ -71,7 +98,12 @@ impl Upstream {
     }
 
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}/v1", self.root())
+    }
+
+    /// The address without any path.
+    pub(crate) fn root(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Answers the next request that has no answer yet.
@@ -130,23 +162,31 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
         return refuse(400, "the body ended too early").await;
     };
     let body = body.to_bytes();
-    if head
+    let Manners { key, chat, models } = state.manners;
+    let (header, word) = key;
+    let has_key = head
         .headers
-        .get("authorization")
-        .is_none_or(|key| key != &format!("Bearer {KEY}"))
-    {
+        .get(header)
+        .is_some_and(|value| value == &format!("{word}{KEY}"));
+    if !has_key || (header != "authorization" && head.headers.contains_key("authorization")) {
         return refuse(401, &format!("Incorrect API key provided: {KEY}.")).await;
     }
-    match (&head.method, head.uri.path()) {
-        (&Method::GET, "/v1/models") => {
+    let path = head.uri.to_string();
+    match &head.method {
+        &Method::GET if path == models => {
             let models =
                 json!({"object": "list", "data": [{"id": "found-model", "object": "model"}]});
             return Answer::json(&models).response(1, false).await;
         }
-        (&Method::POST, "/v1/chat/completions") if head.uri.query().is_none() => {}
-        (method, path) => return refuse(404, &format!("Invalid URL ({method} {path})")).await,
+        &Method::POST if path == chat => {}
+        method => return refuse(404, &format!("Invalid URL ({method} {path})")).await,
     }
-    if let Some(objection) = objection(&head.headers, &body) {
+    let needs = if chat.contains("/embeddings") {
+        "input"
+    } else {
+        "messages"
+    };
+    if let Some(objection) = objection(&head.headers, &body, needs) {
         return refuse(400, &objection).await;
     }
     let stream = serde_json::from_slice::<Value>(&body).unwrap()["stream"] == true;
@@ -154,6 +194,7 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
     let scripted = state.script.lock().unwrap().pop_front();
     state.received.send_modify(|received| {
         received.push(Received {
+            path,
             headers: head.headers,
             body,
         });
@@ -164,7 +205,7 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
 }
 
 /// What OpenAI would not take.
-fn objection(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+fn objection(headers: &HeaderMap, body: &[u8], needs: &str) -> Option<String> {
     if headers
         .get("content-type")
         .is_none_or(|kind| kind != "application/json")
@@ -186,6 +227,8 @@ fn objection(headers: &HeaderMap, body: &[u8]) -> Option<String> {
         "task_type",
         "prefer_fast",
         "trim_messages",
+        "drop_unsupported",
+        "drop_params",
     ];
     if let Some(control) = controls
         .iter()
@@ -196,12 +239,12 @@ fn objection(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     if !fields.get("model").is_some_and(Value::is_string) {
         return Some("you must provide a model parameter".to_owned());
     }
-    if fields
-        .get("messages")
-        .and_then(Value::as_array)
-        .is_none_or(Vec::is_empty)
-    {
-        return Some("'messages' is too short".to_owned());
+    let is_there = |value: &Value| {
+        let list = value.as_array().is_some_and(|list| !list.is_empty());
+        list || needs == "input" && value.as_str().is_some_and(|text| !text.is_empty())
+    };
+    if !fields.get(needs).is_some_and(is_there) {
+        return Some(format!("'{needs}' is too short"));
     }
     if fields.contains_key("stream_options") && fields.get("stream") != Some(&Value::Bool(true)) {
         return Some("'stream_options' is only allowed when 'stream' is enabled".to_owned());

@@ -1,0 +1,79 @@
+//! One request for embeddings: straight to the provider, since what is kept are answers to questions.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    Caller, Gateway,
+    dispatch::first_answer,
+    reply::{Facts, Refusal, Reply, ReplyBody},
+};
+use crate::{
+    clock::Moment,
+    error::Error,
+    provider::EmbedCall,
+    telemetry::ledger::Way,
+    units::Tokens,
+    wire::{answer::Usage, embeddings::EmbeddingsRequest},
+};
+
+impl Gateway {
+    /// Answers a request for embeddings. `drops_unsupported`: its headers say that what a provider
+    /// can't do is to be left out of it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the error, and what is known of the request by then.
+    pub async fn embeddings(
+        &self,
+        caller: &Caller,
+        body: Bytes,
+        drops_unsupported: bool,
+        received: Moment,
+    ) -> Result<Reply, Refusal> {
+        let request = EmbeddingsRequest::parse(body)
+            .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
+        if !caller.allowed.allows(request.model()) {
+            return Err(Error::ModelNotAllowed(request.model().to_owned()).into());
+        }
+        let route = self.catalogue.route(request.model())?;
+        let request = Arc::new(request);
+        let mut facts = Facts::new(Way::Bypass, Some("embeddings"), received);
+        let answered = first_answer(&route, &self.clock, |target| {
+            let call = EmbedCall {
+                request: Arc::clone(&request),
+                model: target.model.clone(),
+                drops_unsupported: drops_unsupported || request.drops_unsupported(),
+            };
+            async move { target.member.provider.embeddings(call).await }
+        })
+        .await;
+        let (reply, source) = match answered {
+            Ok(answered) => answered,
+            Err(error) => {
+                self.ledger.count_failed();
+                return Err(Refusal {
+                    error: error.into(),
+                    facts: Some(facts),
+                });
+            }
+        };
+        let used = reply.tokens.map(|input| Usage {
+            input,
+            output: Tokens(0),
+        });
+        let price = source.price.zip(used);
+        facts.cost = price.map(|(price, used)| price.of(used.input, used.output));
+        facts.attempts = source.attempts;
+        facts.upstream = source.waited;
+        facts.provider = Some(source.provider);
+        facts.model = Some(source.model);
+        self.ledger.count(Way::Bypass);
+        self.ledger.bill(used, facts.cost);
+        Ok(Reply {
+            body: ReplyBody::Json(reply.body),
+            headers: reply.headers,
+            facts,
+        })
+    }
+}

@@ -1,0 +1,265 @@
+//! A provider that is spoken to in its own dialect: reads the request, puts it, asks, and writes what
+//! comes back in OpenAI's format.
+//!
+//! Several answers (`n`) are several calls at once where the provider gives one at a time. Invariant:
+//! a stream is handed over only when something was said in each of its answers.
+
+mod joined;
+mod streaming;
+
+use futures_util::{StreamExt, future::try_join_all, stream};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use self::{
+    joined::{Going, Merger},
+    streaming::{Streaming, broken_before},
+};
+use super::{
+    ChatCall, ChatReply, EmbedCall, Embedded, Events, Piece, Whole,
+    dialect::{Dialect, Outgoing, Reader},
+    signatures::Signatures,
+    transport::{Answered, Transport},
+};
+use crate::{
+    clock::Clock,
+    config,
+    error::{UpstreamError, UpstreamErrorKind},
+    wire::{
+        ask::{Ask, Cannot, Unable},
+        chat::Delivery,
+        embeddings::{Embeddings, Input},
+        said::{Event, Telling},
+    },
+};
+
+/// More calls than this are not made for one request.
+const MOST_CALLS: u32 = 16;
+/// Tells which fields a provider could not do and the request wanted left out.
+pub(super) const DROPPED: HeaderName = HeaderName::from_static("x-refrain-dropped");
+
+/// A provider with its own dialect.
+#[derive(Debug)]
+pub(super) struct Native<D> {
+    pub(super) transport: Transport,
+    pub(super) dialect: D,
+    clock: Clock,
+    signatures: Signatures,
+    /// Whether what it can't do is left out of every request.
+    drops: bool,
+}
+
+impl<D: Dialect> Native<D> {
+    /// A provider that `config` describes, behind `transport`.
+    pub(super) fn new(
+        config: &config::Provider,
+        transport: Transport,
+        dialect: D,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            transport,
+            dialect,
+            clock,
+            signatures: Signatures::new(),
+            drops: config.drop_unsupported,
+        }
+    }
+
+    /// Meets what the provider can't do; with `drops`, or if so configured, by leaving it out.
+    pub(super) fn cannot(&self, drops: bool) -> Cannot {
+        Cannot::new(self.transport.provider().as_str(), self.drops || drops)
+    }
+
+    pub(super) fn unable(&self, unable: Unable) -> UpstreamError {
+        self.transport
+            .error(UpstreamErrorKind::Untranslatable(unable.into()))
+    }
+
+    /// Renders `embeddings`, one for each text of `call`.
+    pub(super) fn embedded(
+        &self,
+        call: &EmbedCall,
+        embeddings: &Embeddings,
+        mut headers: HeaderMap,
+        cannot: &Cannot,
+    ) -> Result<Embedded, UpstreamError> {
+        let wanted = match call.request.input() {
+            Input::Texts(texts) => texts.len(),
+            Input::Tokens(texts) => *texts,
+        };
+        let given = embeddings.vectors.len();
+        if given != wanted {
+            let why = format!("{given} embeddings for {wanted} texts");
+            return Err(self.transport.decode_error(&why));
+        }
+        tell_dropped(&mut headers, cannot);
+        Ok(Embedded {
+            headers,
+            body: embeddings.to_json(call.request.format()).into(),
+            tokens: embeddings.tokens,
+        })
+    }
+
+    pub(super) async fn chat(&self, call: &ChatCall) -> Result<ChatReply, UpstreamError> {
+        let mut cannot = self.cannot(call.request.drops_unsupported());
+        let unable = |unable| self.unable(unable);
+        let mut ask = Ask::read(&call.request, &mut cannot).map_err(unable)?;
+        self.signatures.restore(&mut ask);
+        self.dialect.ready(&self.transport, &call.model).await;
+        let wanted = ask.choices;
+        if self.dialect.choices_per_call(&ask) < wanted {
+            ask.choices = 1;
+        }
+        let reply = self.ask(call, &ask, wanted, cannot.clone()).await;
+        match reply {
+            Err(error) if ask.choices > 1 && refuses_choices(&error) => {
+                ask.choices = 1;
+                self.ask(call, &ask, wanted, cannot).await
+            }
+            reply => reply,
+        }
+    }
+
+    /// Asks as often as it takes for `wanted` answers.
+    async fn ask(
+        &self,
+        call: &ChatCall,
+        ask: &Ask,
+        wanted: u32,
+        mut cannot: Cannot,
+    ) -> Result<ChatReply, UpstreamError> {
+        let calls = wanted.div_ceil(ask.choices.max(1));
+        let unable = |unable| self.unable(unable);
+        if calls > MOST_CALLS {
+            let provider = self.transport.provider();
+            let message = format!(
+                "`n` is {wanted}; provider `{provider}` gives {MOST_CALLS} answers at most"
+            );
+            return Err(unable(Unable::Unsupported {
+                param: "n".to_owned(),
+                message,
+            }));
+        }
+        let outgoing = self
+            .dialect
+            .put(ask, &call.model, &mut cannot)
+            .map_err(unable)?;
+        let stream = ask.delivery != Delivery::Json;
+        let answered = (0..calls).map(|_| self.post(&outgoing, stream));
+        let answered = try_join_all(answered).await?;
+        let mut headers = answered
+            .first()
+            .map(|answered| answered.headers.clone())
+            .unwrap_or_default();
+        tell_dropped(&mut headers, &cannot);
+        let id = format!(
+            "chatcmpl-{:016x}{:016x}",
+            fastrand::u64(..),
+            fastrand::u64(..)
+        );
+        let with_usage = ask.delivery == Delivery::Stream { usage: true };
+        let model = call.model.as_str();
+        let telling = Telling::new(id, model, self.clock.unix_seconds(), with_usage);
+        let talks = answered
+            .into_iter()
+            .map(|answered| self.talk(answered, ask));
+        if stream {
+            let talks: Vec<Talk> = talks.collect();
+            let merger = Merger::new(talks.len(), ask, self.signatures.listener());
+            self.stream(talks, telling, headers, merger).await
+        } else {
+            let told = try_join_all(talks.map(|talk| talk.whole(&self.transport))).await?;
+            let merger = Merger::new(told.len(), ask, self.signatures.listener());
+            self.whole(told, telling, headers, merger)
+        }
+    }
+
+    async fn post(&self, outgoing: &Outgoing, stream: bool) -> Result<Answered, UpstreamError> {
+        let Outgoing { url, headers, body } = outgoing;
+        self.transport
+            .post(url, headers.clone(), body.clone(), stream)
+            .await
+    }
+
+    fn talk(&self, answered: Answered, ask: &Ask) -> Talk {
+        Talk {
+            reader: self.dialect.reader(ask),
+            answered,
+        }
+    }
+
+    fn whole(
+        &self,
+        told: Vec<Vec<Event>>,
+        telling: Telling,
+        headers: HeaderMap,
+        mut merger: Merger,
+    ) -> Result<ChatReply, UpstreamError> {
+        let told: Vec<Event> = (0..)
+            .zip(told)
+            .flat_map(|(call, told)| merger.merge(call, told))
+            .collect();
+        let whole = telling.whole(told);
+        let (answer, json) = whole.map_err(|error| self.transport.decode_error(&error))?;
+        Ok(ChatReply::Whole(Whole {
+            headers,
+            body: json.into(),
+            answer,
+        }))
+    }
+
+    async fn stream(
+        &self,
+        talks: Vec<Talk>,
+        telling: Telling,
+        headers: HeaderMap,
+        merger: Merger,
+    ) -> Result<ChatReply, UpstreamError> {
+        let mut going = Going::new(talks.len(), telling, merger, &self.transport);
+        let begun = talks
+            .into_iter()
+            .map(|talk| Streaming::begin(talk, &self.transport, D::FRAMING));
+        for (call, (told, streaming)) in (0..).zip(try_join_all(begun).await?) {
+            going.begin(call, told, streaming);
+        }
+        let bytes = going.take();
+        let rest = stream::unfold(going, |mut going| async move {
+            Some((going.next().await?, going))
+        });
+        Ok(ChatReply::Stream(Events {
+            headers,
+            first: Piece { bytes, last: false },
+            rest: rest.boxed(),
+        }))
+    }
+}
+
+/// Says which fields were left out.
+fn tell_dropped(headers: &mut HeaderMap, cannot: &Cannot) {
+    let dropped = HeaderValue::from_str(&cannot.dropped().join(", "));
+    if let Some(dropped) = dropped.ok().filter(|dropped| !dropped.is_empty()) {
+        headers.insert(DROPPED, dropped);
+    }
+}
+
+/// Whether a provider refused to give several answers at once.
+fn refuses_choices(error: &UpstreamError) -> bool {
+    matches!(&error.kind, UpstreamErrorKind::Status { status: 400, message, .. }
+        if message.to_ascii_lowercase().contains("candidate"))
+}
+
+/// One call that was answered.
+struct Talk {
+    reader: Box<dyn Reader>,
+    answered: Answered,
+}
+
+impl Talk {
+    async fn whole(mut self, transport: &Transport) -> Result<Vec<Event>, UpstreamError> {
+        let body = transport.read(self.answered).await?;
+        let mut told = Vec::new();
+        let read = self.reader.whole(&body, &mut told);
+        read.map_err(|broken| broken_before(transport, broken))?;
+        Ok(told)
+    }
+}

@@ -1,0 +1,178 @@
+//! One call whose answer comes as a stream.
+
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::Talk;
+use crate::{
+    error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
+    provider::{
+        dialect::{Broken, Reader},
+        frames::{Frames, Framing},
+        transport::Transport,
+    },
+    wire::said::Event,
+};
+
+/// One call whose stream is being read.
+pub(super) struct Streaming {
+    transport: Transport,
+    reader: Box<dyn Reader>,
+    frames: Frames,
+    framing: Framing,
+    /// Whether something was said.
+    begun: bool,
+    state: State,
+    /// What broke it, right behind what was handed out last.
+    failure: Option<UpstreamError>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The answer is over; the connection may not be.
+    Over,
+    Closed,
+}
+
+/// What the next events of a call tell.
+pub(super) struct Told {
+    pub(super) events: Vec<Event>,
+    /// Whether these were the last.
+    pub(super) over: bool,
+}
+
+impl Streaming {
+    /// Reads until something is said.
+    pub(super) async fn begin(
+        talk: Talk,
+        transport: &Transport,
+        framing: Framing,
+    ) -> Result<(Told, Self), UpstreamError> {
+        let first_token: Instant = talk.answered.first_token;
+        let mut streaming = Self {
+            transport: transport.clone(),
+            reader: talk.reader,
+            frames: Frames::new(transport, talk.answered, framing),
+            framing,
+            begun: false,
+            state: State::Open,
+            failure: None,
+        };
+        let begin = async {
+            let mut events = Vec::new();
+            while !streaming.begun {
+                if streaming.state != State::Open {
+                    return Err(transport.decode_error(&"a stream without an answer"));
+                }
+                match streaming.next().await {
+                    Ok(told) => events.extend(told.events),
+                    Err(UpstreamError {
+                        kind: UpstreamErrorKind::Stream(why),
+                        ..
+                    }) => {
+                        return Err(transport.decode_error(&why));
+                    }
+                    Err(error) => return Err(error),
+                }
+                if !streaming.begun
+                    && let Some(failure) = streaming.failure.take()
+                {
+                    return Err(failure);
+                }
+            }
+            Ok(Told {
+                events,
+                over: streaming.state != State::Open,
+            })
+        };
+        let told = timeout_at(first_token, begin)
+            .await
+            .map_err(|_| transport.error(UpstreamErrorKind::Timeout(TimeoutKind::FirstToken)))??;
+        Ok((told, streaming))
+    }
+
+    async fn next(&mut self) -> Result<Told, UpstreamError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let mut events = Vec::new();
+        let read = match self.frames.next().await? {
+            Some(run) => {
+                let mut data = self.framing.data(&run);
+                data.try_for_each(|data| self.reader.event(data, &mut events))
+            }
+            None => {
+                self.state = State::Closed;
+                self.reader.end(&mut events)
+            }
+        };
+        let says = |event: &Event| matches!(event, Event::Say { said, .. } if said.is_something());
+        self.begun |= events.iter().any(says);
+        if let Err(broken) = read {
+            let failure = self.broken(broken);
+            if events.is_empty() {
+                return Err(failure);
+            }
+            self.failure = Some(failure);
+            let over = false;
+            return Ok(Told { events, over });
+        }
+        if self.state == State::Open && self.reader.is_over() {
+            self.state = State::Over;
+        }
+        let over = self.state != State::Open;
+        Ok(Told { events, over })
+    }
+
+    fn broken(&self, broken: Broken) -> UpstreamError {
+        match broken {
+            broken if !self.begun => broken_before(&self.transport, broken),
+            Broken::Unreadable(why) => self.transport.error(UpstreamErrorKind::Stream(why)),
+            Broken::Reported(failure) => self.transport.error(match failure.error {
+                Some(error) => UpstreamErrorKind::Reported(error.into()),
+                None => UpstreamErrorKind::Stream("an error without a word".to_owned()),
+            }),
+        }
+    }
+
+    /// The rest, as told by the call of this number.
+    pub(super) fn told(
+        self,
+        call: usize,
+    ) -> BoxStream<'static, (usize, Result<Told, UpstreamError>)> {
+        let told = stream::unfold(Some(self), move |streaming| async move {
+            let mut streaming = streaming?;
+            if streaming.failure.is_none() && streaming.state != State::Open {
+                if streaming.state == State::Over {
+                    streaming.frames.drain().await;
+                }
+                return None;
+            }
+            let told = streaming.next().await;
+            let goes_on = told.is_ok();
+            Some(((call, told), goes_on.then_some(streaming)))
+        });
+        told.boxed()
+    }
+}
+
+/// What breaks an answer of which nothing was handed on.
+pub(super) fn broken_before(transport: &Transport, broken: Broken) -> UpstreamError {
+    match broken {
+        Broken::Unreadable(why) => transport.decode_error(&why),
+        Broken::Reported(failure) => transport.error(UpstreamErrorKind::Status {
+            status: failure.status,
+            message: failure
+                .error
+                .as_ref()
+                .map(|error| error.message.clone())
+                .unwrap_or_default(),
+            body: failure.error.map(Into::into),
+            retry_after: failure.retry_after,
+        }),
+    }
+}

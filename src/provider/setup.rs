@@ -1,0 +1,138 @@
+//! From a provider's settings to its connections.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::Url;
+
+use super::transport::{ReadFailure, Transport};
+use crate::{
+    config::{self, PathTemplate},
+    ident::ProviderName,
+};
+
+/// Why a provider can't be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("provider `{provider}`: {why}")]
+pub struct SetupError {
+    provider: ProviderName,
+    why: String,
+}
+
+/// A provider being set up.
+pub(super) struct Setup<'c> {
+    config: &'c config::Provider,
+    base: &'c str,
+}
+
+impl<'c> Setup<'c> {
+    pub(super) fn new(config: &'c config::Provider) -> Self {
+        let base = config.base_url.as_deref().unwrap_or_default();
+        Self {
+            config,
+            base: base.trim_end_matches('/'),
+        }
+    }
+
+    fn error(&self, why: &dyn ToString) -> SetupError {
+        SetupError {
+            provider: self.config.name.clone(),
+            why: why.to_string(),
+        }
+    }
+
+    /// The address with `path` behind it.
+    pub(super) fn url(&self, path: &str) -> Result<Url, SetupError> {
+        Url::parse(&format!("{}{path}", self.base)).map_err(|error| self.error(&error))
+    }
+
+    /// The address with what `template` makes of a model behind it.
+    pub(super) fn endpoint(&self, template: &PathTemplate) -> Result<Endpoint, SetupError> {
+        let base = self.url("")?;
+        Ok(if template.names_model() {
+            Endpoint::ForModel(base, template.clone())
+        } else {
+            Endpoint::Fixed(below(&base, template, ""))
+        })
+    }
+
+    /// Connections that send the key in the header `key`, behind that word; with more `headers`,
+    /// before which those of the configuration go.
+    pub(super) fn transport(
+        &self,
+        key: Option<(HeaderName, &str)>,
+        mut headers: HeaderMap,
+        read_failure: ReadFailure,
+    ) -> Result<Transport, SetupError> {
+        headers.extend(self.config.headers.clone());
+        let secret = self.config.api_key.as_ref().map(|key| key.expose());
+        if let (Some((name, word)), Some(secret)) = (key, secret) {
+            let mut value = HeaderValue::try_from(format!("{word}{secret}"))
+                .map_err(|_| self.error(&"its key holds characters that no header can"))?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        let name = self.config.name.clone();
+        Transport::new(
+            name,
+            self.base,
+            headers,
+            secret,
+            self.config.timeout,
+            read_failure,
+        )
+        .map_err(|error| self.error(&error))
+    }
+}
+
+/// Where requests go.
+#[derive(Debug)]
+pub(super) enum Endpoint {
+    /// The same address for all models.
+    Fixed(Url),
+    /// An address of its own for each model, below this one.
+    ForModel(Url, PathTemplate),
+}
+
+impl Endpoint {
+    pub(super) fn url(&self, model: &str) -> Cow<'_, Url> {
+        match self {
+            Self::Fixed(url) => Cow::Borrowed(url),
+            Self::ForModel(base, template) => Cow::Owned(below(base, template, model)),
+        }
+    }
+}
+
+fn below(base: &Url, template: &PathTemplate, model: &str) -> Url {
+    let mut url = base.clone();
+    let path = template.path(model);
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url.set_query(template.query(model).as_deref());
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_below_the_address() {
+        let check = |base: &str, template: &str, expect: &str| {
+            let template = PathTemplate::parse(template).unwrap();
+            let url = below(&Url::parse(base).unwrap(), &template, "org/m");
+            assert_eq!(url.as_str(), expect);
+        };
+        check("https://host", "/chat", "https://host/chat");
+        check("https://host/v1", "/chat?v=1", "https://host/v1/chat?v=1");
+        check(
+            "http://[::1]:8/a%20b",
+            "/{model}/c",
+            "http://[::1]:8/a%20b/org%2Fm/c",
+        );
+        check(
+            "https://host",
+            "/m:raw?m={model}",
+            "https://host/m:raw?m=org%2Fm",
+        );
+    }
+}
