@@ -367,3 +367,64 @@ async fn its_models_are_listed_and_served() {
     }
     assert_eq!(ollama.received()[1]["model"], "found");
 }
+
+#[tokio::test]
+async fn texts_are_embedded_and_none_is_cut() {
+    let ollama = Ollama::start().await;
+    let config = local(&ollama, "keep_alive = \"10m\"") + &model("crab", &["local/crab:7b"]);
+    let gateway = Setup::new(&config).start().await;
+    let ask = async |fields: Value| {
+        let body = with(json!({"model": "crab", "input": ["one", "three"]}), fields);
+        let request = gateway.request("POST", "/v1/embeddings", body.to_string());
+        request.send().await
+    };
+    let reply = ask(json!({"encoding_format": "base64"})).await;
+    let answer = reply.json();
+    assert_eq!(reply.status, 200);
+    // 5.0 and 1.0 as 32-bit floats.
+    assert_eq!(answer["data"][1]["embedding"], "AACgQAAAgD8=");
+    assert_eq!(
+        answer["usage"],
+        json!({"prompt_tokens": 7, "total_tokens": 7})
+    );
+    assert_eq!(
+        ollama.received()[0],
+        json!({"model": "crab:7b", "input": ["one", "three"], "truncate": false, "keep_alive": "10m"})
+    );
+    for (answer, status, code) in [
+        (
+            error(404, "model 'crab:7b' not found"),
+            404,
+            json!("model_not_found"),
+        ),
+        (
+            error(400, "the input length exceeds the context length"),
+            400,
+            json!("context_length_exceeded"),
+        ),
+        (
+            Answer::json(&json!({"embeddings": [[1.0]]})),
+            502,
+            json!("upstream_error"),
+        ),
+    ] {
+        ollama.script(answer);
+        let reply = ask(json!({})).await;
+        assert_eq!((reply.status, &reply.error()["code"]), (status, &code));
+    }
+    let tokens = ask(json!({"input": [1, 2]})).await;
+    assert_eq!(
+        (tokens.status, &tokens.error()["param"]),
+        (400, &json!("input"))
+    );
+    let unknown = ask(json!({"vendor": 1})).await;
+    assert_eq!(
+        (unknown.status, &unknown.error()["param"]),
+        (400, &json!("vendor"))
+    );
+    let dropped = ask(json!({"vendor": 1, "drop_unsupported": true})).await;
+    assert_eq!(
+        (dropped.status, dropped.header("x-refrain-dropped")),
+        (200, "vendor")
+    );
+}

@@ -148,6 +148,9 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
     {
         Some((_, "generateContent")) => false,
         Some((_, "streamGenerateContent?alt=sse")) => true,
+        Some((model, "batchEmbedContents")) => {
+            return embeddings(state, &path, model, &body.to_bytes()).await;
+        }
         _ => {
             let error = error(404, "NOT_FOUND", &format!("no method {path}"), &json!([]));
             return Answer::json(&error).status(404).response(0, false).await;
@@ -370,4 +373,30 @@ fn schema_objection(schema: &Value) -> Option<String> {
     let below = properties.map(|(_, schema)| schema);
     let below = below.chain(schema["anyOf"].as_array().into_iter().flatten());
     below.chain(schema.get("items")).find_map(schema_objection)
+}
+
+/// Embeds each text as its length and the place in its call.
+async fn embeddings(state: &State, path: &str, model: &str, body: &[u8]) -> Response<Body> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let requests = body["requests"].as_array().unwrap();
+    let fits = |request: &Value| {
+        let fields = request.as_object().unwrap();
+        let known = ["model", "content", "outputDimensionality"];
+        fields.keys().all(|key| known.contains(&key.as_str()))
+            && request["model"] == format!("models/{model}")
+            && request["content"]["parts"][0]["text"].as_str() > Some("")
+    };
+    if requests.is_empty() || requests.len() > 100 || !requests.iter().all(fits) {
+        return refuse("* BatchEmbedContentsRequest.requests: at most 100 requests").await;
+    }
+    let embeddings = requests.iter().zip(0..).map(|(request, place)| {
+        let text = request["content"]["parts"][0]["text"].as_str().unwrap();
+        json!({"values": [text.len(), place]})
+    });
+    let answer = json!({
+        "embeddings": embeddings.collect::<Vec<_>>(), "usageMetadata": {"promptTokenCount": requests.len()},
+    });
+    let path = path.to_owned();
+    state.received.lock().unwrap().push(Received { path, body });
+    Answer::json(&answer).response(1, false).await
 }

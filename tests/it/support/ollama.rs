@@ -178,10 +178,32 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
             *state.shown.lock().unwrap() += 1;
             Answer::json(&state.show.lock().unwrap().clone())
         }
+        (&Method::POST, "/api/embed") => embeddings(state, &body),
         (&Method::POST, "/api/chat") => return chat(state, &head.headers, &body).await,
         _ => Answer::raw("text/plain", "404 page not found").status(404),
     };
     answer.response(0, false).await
+}
+
+/// Embeds each text as its length and its place.
+fn embeddings(state: &State, body: &[u8]) -> Answer {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    if only(
+        &body,
+        &["model", "input", "truncate", "dimensions", "keep_alive"],
+    )
+    .is_err()
+    {
+        return error(400, "unknown field");
+    }
+    let scripted = state.script.lock().unwrap().pop_front();
+    let texts = body["input"].as_array().unwrap().iter().zip(0..);
+    let embeddings = texts.map(|(text, place)| json!([text.as_str().unwrap().len(), place]));
+    let answer = json!({
+        "model": body["model"], "embeddings": embeddings.collect::<Vec<_>>(), "prompt_eval_count": 7,
+    });
+    state.received.lock().unwrap().push(body);
+    scripted.unwrap_or_else(|| Answer::json(&answer))
 }
 
 async fn chat(state: &State, headers: &HeaderMap, body: &[u8]) -> Response<Body> {
