@@ -20,8 +20,9 @@ CARGO  = cargo
 
 TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 VENV   = .venv
+NODE   = tests/node/node_modules
 
-.PHONY: help setup run demo test client-test check bench bench-index quality image tools packs build venv
+.PHONY: help setup run demo test client-test check bench bench-index quality image tools packs build venv node
 .DEFAULT_GOAL = help
 # The steps print as they go; two at a time would be unreadable.
 .NOTPARALLEL:
@@ -30,7 +31,7 @@ help:
 	@echo "make setup   prepare the embedding model and the ONNX Runtime, once (models/)"
 	@echo "make run     the same, then build and serve on 127.0.0.1:8080 (PORT=..., CONFIG=...)"
 	@echo "make demo    the same, then a tour of a minute that shows what the cache does"
-	@echo "make test    the whole test suite: format, lints, Rust tests, OpenAI's Python client"
+	@echo "make test    the whole test suite: format, lints, Rust tests, official clients"
 	@echo "make check   format and lints only"
 	@echo "make bench   what a request costs, against a mock provider (ARGS=...)"
 	@echo "make bench-index  what the vector index costs, by its size (ARGS=--million)"
@@ -64,15 +65,15 @@ check: tools
 
 # Lints come last: they need only a part of what the tests have compiled by then to be compiled
 # again, and a failed test says more.
-test: setup venv
+test: setup venv node
 	$(CARGO) fmt --check
 	@REFRAIN_BIN="$(TARGET)/debug/refrain" $(PYTHON) tests/python/suites.py \
 	  "$(CARGO) test --locked --no-fail-fast" \
 	  "$(VENV)/bin/python -m pytest tests/python" \
 	  "$(CARGO) clippy --locked --all-targets -- -D warnings"
 
-# Only the Python client's tests, against the debug build: make client-test ARGS="-k stream"
-client-test: setup venv
+# Only the clients' tests, against the debug build: make client-test ARGS="-k stream"
+client-test: setup venv node
 	$(CARGO) build --locked
 	REFRAIN_BIN="$(TARGET)/debug/refrain" $(VENV)/bin/python -m pytest tests/python $(ARGS)
 
@@ -89,6 +90,22 @@ venv: tools
 	    $(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
 	    --require-hashes --only-binary :all: --requirement tests/python/requirements.txt && \
 	  echo "$$want" > $(VENV)/.ready; \
+	fi
+
+# Likewise, with OpenAI's client for Node. Where Node 20 is not there, its test is skipped and says so.
+node:
+	@if ! command -v npm >/dev/null || ! node -e 'process.exit(+(parseInt(process.versions.node) < 20))'; then \
+	  echo "node client: left out, since Node 20 or newer is not installed"; \
+	  rm -rf $(NODE); \
+	  exit 0; \
+	fi; \
+	want="$$(node --version) $$(cat tests/node/package.json tests/node/package-lock.json | sha256sum)"; \
+	if [ "$$(cat $(NODE)/.ready 2>/dev/null)" = "$$want" ]; then \
+	  echo "node client: there"; \
+	else \
+	  echo "node client: installing" && \
+	  (cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) && \
+	  echo "$$want" > $(NODE)/.ready; \
 	fi
 
 # The gateway as it is shipped: `cargo bench` would build one with what only tests ask for.

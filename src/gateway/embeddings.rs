@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{
-    Caller, Gateway,
+    Asked, Gateway,
     dispatch::first_answer,
     reply::{Facts, Refusal, Reply, ReplyBody},
 };
 use crate::{
-    clock::Moment,
     error::Error,
     provider::EmbedCall,
     telemetry::ledger::Way,
@@ -19,18 +16,18 @@ use crate::{
 };
 
 impl Gateway {
-    /// Answers a request for embeddings. `drops_unsupported`: its headers say that what a provider
-    /// can't do is to be left out of it.
+    /// Answers a request for embeddings.
     ///
     /// # Errors
     /// [`Refusal`]: the error, and what is known of the request by then.
-    pub async fn embeddings(
-        &self,
-        caller: &Caller,
-        body: Bytes,
-        drops_unsupported: bool,
-        received: Moment,
-    ) -> Result<Reply, Refusal> {
+    pub async fn embeddings(&self, asked: Asked) -> Result<Reply, Refusal> {
+        let Asked {
+            caller,
+            controls,
+            body,
+            received,
+        } = asked;
+        let drops_unsupported = controls.drop_unsupported == Some(true);
         let request = EmbeddingsRequest::parse(body)
             .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
         if !caller.allowed.allows(request.model()) {

@@ -1,5 +1,7 @@
 //! Reading request bodies, no further than allowed.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{HeaderMap, header},
@@ -37,4 +39,15 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: u64) -> Result<
             "the body ended before it was complete",
         )),
     }
+}
+
+/// Reads on, for a moment, what a refused client is still sending: a connection that is closed with
+/// bytes unread is reset, and the refusal may be lost on the way.
+pub(super) async fn skip(body: Body) {
+    const MOST: usize = 64 << 10;
+    const LONGEST: Duration = Duration::from_secs(1);
+    let mut body = Limited::new(body, MOST);
+    let to_the_end = async { while let Some(Ok(_)) = body.frame().await {} };
+    // One that sends more, or slowly, has to live with it.
+    let _late = tokio::time::timeout(LONGEST, to_the_end).await;
 }

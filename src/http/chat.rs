@@ -18,13 +18,42 @@ use crate::{
         Asked,
         reply::{Refusal, Reply, ReplyBody},
     },
-    wire::sse,
+    wire::{controls::InvalidControl, sse},
 };
 
 /// Answers a chat request.
 pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> Response {
     let answered = answer(&api, request).await;
     render(&api, answered)
+}
+
+/// Who asks, and what.
+///
+/// # Errors
+/// As of [`auth`](super::auth), [`headers::controls`] and [`body::read`], the first before the others.
+pub(super) async fn receive(api: &Api, request: Request) -> Result<Asked, Error> {
+    let received = api.clock.now();
+    let (head, request_body) = request.into_parts();
+    let known = api.auth.caller(&head.headers).and_then(|caller| {
+        let controls = headers::controls(&head.headers);
+        let invalid =
+            |invalid: InvalidControl| Error::bad_request(Some(invalid.name), invalid.message);
+        Ok((caller, controls.map_err(invalid)?))
+    });
+    let (caller, controls) = match known {
+        Ok(known) => known,
+        Err(error) => {
+            body::skip(request_body).await;
+            return Err(error);
+        }
+    };
+    let body = body::read(&head.headers, request_body, api.max_body).await?;
+    Ok(Asked {
+        caller,
+        controls,
+        body,
+        received,
+    })
 }
 
 /// An answer or a refusal as clients see it.
@@ -42,20 +71,8 @@ pub(super) fn render(api: &Api, answered: Result<Reply, Refusal>) -> Response {
 }
 
 async fn answer(api: &Api, request: Request) -> Result<Reply, Refusal> {
-    let received = api.clock.now();
-    let (head, request_body) = request.into_parts();
-    let caller = api.auth.caller(&head.headers)?;
-    let controls = headers::controls(&head.headers)
-        .map_err(|invalid| Error::bad_request(Some(invalid.name), invalid.message))?;
-    let body = body::read(&head.headers, request_body, api.max_body).await?;
-    api.gateway
-        .chat(Asked {
-            caller,
-            controls,
-            body,
-            received,
-        })
-        .await
+    let asked = receive(api, request).await?;
+    api.gateway.chat(asked).await
 }
 
 fn respond(api: &Api, reply: Reply) -> Response {

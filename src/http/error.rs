@@ -246,17 +246,20 @@ impl IntoResponse for Error {
 /// The answer for paths that do not exist.
 pub(super) async fn no_such_path(request: Request) -> Error {
     let path: String = request.uri().path().chars().take(200).collect();
+    let method = request.method().clone();
+    super::body::skip(request.into_body()).await;
     Error::NoSuchPath(format!(
-        "there is no {} {path}; there are POST /v1/chat/completions, POST /v1/embeddings, \
-         GET /v1/models, GET /v1/models/{{id}}, GET /health, GET /metrics, GET /admin",
-        request.method()
+        "there is no {method} {path}; there are POST /v1/chat/completions, POST /v1/embeddings, \
+         GET /v1/models, GET /v1/models/{{id}}, GET /health, GET /metrics, GET /admin"
     ))
 }
 
 /// The answer for methods that a path does not have.
 pub(super) async fn method_not_allowed(request: Request) -> Error {
     let path: String = request.uri().path().chars().take(200).collect();
-    Error::MethodNotAllowed(format!("{path} does not answer {}", request.method()))
+    let method = request.method().clone();
+    super::body::skip(request.into_body()).await;
+    Error::MethodNotAllowed(format!("{path} does not answer {method}"))
 }
 
 /// The answer to a request that made the gateway panic.

@@ -33,7 +33,13 @@ pub(super) async fn give(State(api): State<Arc<Api>>, request: Request) -> Respo
 
 async fn take(api: &Api, request: Request) -> Result<Response, Error> {
     let (head, request_body) = request.into_parts();
-    let caller = api.auth.caller(&head.headers)?;
+    let caller = match api.auth.caller(&head.headers) {
+        Ok(caller) => caller,
+        Err(error) => {
+            body::skip(request_body).await;
+            return Err(error);
+        }
+    };
     let body = body::read(&head.headers, request_body, LONGEST).await?;
     let feedback: Feedback = serde_json::from_slice(&body).map_err(|_| {
         let message = "the body must be {\"id\": ..., \"verdict\": \"wrong\" or \"right\"}, the id that of an answer";

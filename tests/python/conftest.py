@@ -3,17 +3,32 @@
 import hashlib
 import re
 
+import dialects
 import openai
 import pytest
 from gateway import ROOT, Gateway
+from openai_schema import AsyncChecked, Checked
+from strict_anthropic import Anthropic
+from strict_gemini import Gemini
+from strict_ollama import Ollama
 from upstream import Upstream
 
 UPSTREAM_KEY = "sk-planted-upstream-7d1c"
+GEMINI_KEY = "planted-gemini-key-18ab"
+ANTHROPIC_KEY = "planted-anthropic-key-5f90"
 ADMIN_KEY = "planted-admin-key-90be"
 CLIENT_KEY = "planted-client-key-a41f"
 OTHER_CLIENT_KEY = "planted-client-key-b52e"
 MATE_KEY = "planted-client-key-c63d"
-SECRETS = [UPSTREAM_KEY, ADMIN_KEY, CLIENT_KEY, OTHER_CLIENT_KEY, MATE_KEY]
+SECRETS = [
+    UPSTREAM_KEY,
+    GEMINI_KEY,
+    ANTHROPIC_KEY,
+    ADMIN_KEY,
+    CLIENT_KEY,
+    OTHER_CLIENT_KEY,
+    MATE_KEY,
+]
 # Part of prompts and of answers; what people say to models is in no log either.
 CONFIDENTIAL = "planted-words-of-a-person"
 
@@ -22,6 +37,10 @@ CONFIG = """
 model = "{root}/models/all-MiniLM-L6-v2"
 runtime = "{root}/models/onnxruntime/libonnxruntime.so"
 deadline = "30s"
+
+# Checks of hits by chance are requests that no test has asked for.
+[cache]
+shadow_checks = 0
 
 [[providers]]
 name = "openai"
@@ -80,6 +99,47 @@ key_env = "MATE_KEY"
 namespace = "team"
 """
 
+NATIVE = """
+[[providers]]
+name = "openai"
+kind = "openai"
+base_url = "{openai}"
+api_key_env = "OPENAI_API_KEY"
+
+[[providers]]
+name = "gemini"
+kind = "gemini"
+base_url = "{gemini}/v1beta"
+api_key_env = "GEMINI_API_KEY"
+
+[[providers]]
+name = "anthropic"
+kind = "anthropic"
+base_url = "{anthropic}/v1"
+api_key_env = "ANTHROPIC_API_KEY"
+
+[[providers]]
+name = "ollama"
+kind = "ollama"
+base_url = "{ollama}"
+
+[[models]]
+name = "t-*"
+targets = ["openai/*"]
+
+[[models]]
+name = "gemini-*"
+targets = ["gemini/*"]
+
+[[models]]
+name = "claude-*"
+targets = ["anthropic/*"]
+
+[[models]]
+name = "llama-*"
+targets = ["ollama/*"]
+"""
+
 # Of each gateway's output, under a test that failed.
 MOST_LINES = 40
 GATEWAYS = pytest.StashKey[list[Gateway]]()
@@ -92,10 +152,28 @@ def anyio_backend():
 
 @pytest.fixture(scope="session")
 def upstream():
-    upstream = Upstream(UPSTREAM_KEY, SECRETS)
-    yield upstream
-    upstream.close()
-    assert upstream.complaints == []
+    yield from running(Upstream(UPSTREAM_KEY, SECRETS))
+
+
+@pytest.fixture(scope="session")
+def gemini():
+    yield from running(Gemini(GEMINI_KEY, SECRETS))
+
+
+@pytest.fixture(scope="session")
+def claude():
+    yield from running(Anthropic(ANTHROPIC_KEY, SECRETS))
+
+
+@pytest.fixture(scope="session")
+def llama():
+    yield from running(Ollama(None, SECRETS))
+
+
+def running(fake):
+    yield fake
+    fake.close()
+    assert fake.complaints == []
 
 
 @pytest.fixture(scope="session")
@@ -142,26 +220,62 @@ def guarded(start, upstream):
 
 
 @pytest.fixture(scope="session")
+def native(start, upstream, gemini, claude, llama):
+    """All providers, each spoken to in its own way; exact tier only, no client keys."""
+    config = NATIVE.format(
+        openai=upstream.base_url, gemini=gemini.url, anthropic=claude.url, ollama=llama.url
+    )
+    return start(
+        "native",
+        config,
+        OPENAI_API_KEY=UPSTREAM_KEY,
+        GEMINI_API_KEY=GEMINI_KEY,
+        ANTHROPIC_API_KEY=ANTHROPIC_KEY,
+        REFRAIN_CACHE__SEMANTIC="off",
+    )
+
+
+@pytest.fixture(scope="session")
 def demo(start):
     """The repository's own configuration, as a newcomer starts it: no key, demo provider."""
     # An Ollama of this machine would be found and used.
     return start("demo", ROOT / "providers.toml", OLLAMA_HOST="http://127.0.0.1:1")
 
 
+@pytest.fixture(scope="session")
+def all_dialects(upstream, gemini, claude, llama):
+    return dialects.all_dialects(upstream, gemini, claude, llama)
+
+
 @pytest.fixture
-def model(request):
+def dialect(request, all_dialects):
+    """Of a test that is parametrised by their names; else the one that passes bytes on."""
+    return all_dialects[getattr(request, "param", "openai")]
+
+
+@pytest.fixture
+def model(request, dialect):
     """A model name of this test alone: its scripts, its requests and its part of the cache."""
-    return "t-" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"{dialect.prefix}-{name}"
 
 
 @pytest.fixture
-def connect():
+def found():
+    """What was wrong with the gateway's answers by OpenAI's schemas: nothing, after each test."""
+    found = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def connect(found):
     """Makes clients that are closed with the test. They retry only where a test says so."""
     clients = []
 
     def connect(gateway, api_key=CLIENT_KEY, prefix="/v1", **options):
         options = {"max_retries": 0, "timeout": 30, **options}
-        http_client = openai.DefaultHttpxClient(trust_env=False)
+        http_client = openai.DefaultHttpxClient(trust_env=False, transport=Checked(found))
         clients.append(
             openai.OpenAI(
                 base_url=gateway.url + prefix, api_key=api_key, http_client=http_client, **options
@@ -180,13 +294,13 @@ def client(connect, gateway):
 
 
 @pytest.fixture
-async def async_client(gateway):
+async def async_client(gateway, found):
     client = openai.AsyncOpenAI(
         base_url=f"{gateway.url}/v1",
         api_key=CLIENT_KEY,
         max_retries=0,
         timeout=30,
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=False, transport=AsyncChecked(found)),
     )
     async with client:
         yield client

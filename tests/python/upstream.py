@@ -1,36 +1,27 @@
 """A provider with OpenAI's interface that answers from scripts and forgives nothing.
 
 A test scripts the answers to one model name and reads back what was asked for it. Whatever a real
-provider would not take, or must never see (the gateway's own controls, a client's key, an
-unscripted model), is answered with 400 and noted in `complaints`, which have to be empty at the
-end of the session.
+provider would not take by OpenAI's own types, or must never see (the gateway's own controls, a
+client's key), is answered with 400 and noted in `complaints`, which have to be empty at the end of
+the session.
 """
 
 import json
 import re
 import select
+import struct
 import threading
-from collections import defaultdict, deque
+from base64 import b64encode
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
-# https://platform.openai.com/docs/api-reference/chat/create, seen 2026-11.
-REQUEST_FIELDS = set(
-    """
-    audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens
-    max_tokens messages metadata modalities model moderation n parallel_tool_calls prediction
-    presence_penalty prompt_cache_key prompt_cache_retention reasoning_effort response_format
-    safety_identifier seed service_tier stop store stream stream_options temperature tool_choice
-    tools top_logprobs top_p user verbosity web_search_options
-    """.split()
-)
-MESSAGE_FIELDS = {
-    "developer": {"content", "name"},
-    "system": {"content", "name"},
-    "user": {"content", "name"},
-    "assistant": {"content", "name", "refusal", "tool_calls", "audio"},
-    "tool": {"content", "tool_call_id"},
-}
+from openai.types import EmbeddingCreateParams
+from openai.types.chat.completion_create_params import CompletionCreateParams
+from strict_server import Fake, no_duplicates, vectors
+from strict_types import Refusal, Strict
+
+REQUEST = Strict(CompletionCreateParams)
+EMBEDDING_REQUEST = Strict(EmbeddingCreateParams)
 # What clients of a particular server send and a gateway has to hand on.
 VENDOR = "vendor_"
 # How long a handler waits for what a test is about to do; it bounds a test that has gone wrong.
@@ -119,101 +110,31 @@ class Received:
     body: dict
 
 
-class Upstream:
-    def __init__(self, key, forbidden):
-        self.key = key
-        self.forbidden = forbidden
-        self.complaints = []
-        self._scripts = defaultdict(deque)
-        self._received = defaultdict(list)
-        self._lock = threading.Lock()
-        outer = self
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            # Of a burst of connections none may be refused.
-            request_queue_size = 256
-
-            def handle_error(self, request, client_address):
-                import traceback
-
-                outer.complain("the fake upstream failed: " + traceback.format_exc())
-
-        self._server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"upstream": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    @property
-    def base_url(self):
-        host, port = self._server.server_address[:2]
-        return f"http://{host}:{port}/v1"
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def script(self, model, *answers):
-        """What to answer for `model`, in order; the last answer is given again and again."""
-        with self._lock:
-            self._scripts[model] = deque(answers)
-        return answers[0]
-
-    def received(self, model):
-        """The requests for `model` so far."""
-        with self._lock:
-            return list(self._received[model])
-
-    def complain(self, text):
-        with self._lock:
-            self.complaints.append(text)
-
-    def take(self, received):
-        """Notes a request and picks its answer."""
-        model = received.body["model"]
-        with self._lock:
-            self._received[model].append(received)
-            script = self._scripts[model]
-            if not script:
-                return Says(echo(last_text(received.body["messages"])))
-            return script.popleft() if len(script) > 1 else script[0]
-
-
 def fault(received):
     """Why a provider would not take this request, or None."""
-    body = received.body
-    for key in body:
-        if key not in REQUEST_FIELDS and not key.startswith(VENDOR):
-            return f"unknown field {key!r}"
-    if not isinstance(body.get("model"), str):
-        return "no model"
-    if not body.get("messages") or not isinstance(body["messages"], list):
+    body = {name: value for name, value in received.body.items() if not name.startswith(VENDOR)}
+    try:
+        REQUEST.read(json.dumps(body))
+    except Refusal as refusal:
+        return str(refusal)
+    if not body["messages"]:
         return "no messages"
-    for message in body["messages"]:
-        known = MESSAGE_FIELDS.get(message.get("role"))
-        if known is None:
-            return f"unknown role {message.get('role')!r}"
-        if not set(message) <= known | {"role"}:
-            return f"unknown fields in a message: {sorted(set(message) - known)}"
     if "stream_options" in body and not body.get("stream"):
         return "stream_options without stream"
-    names = {tool["function"]["name"] for tool in body.get("tools", [])}
-    if len(names) != len(body.get("tools", [])):
+    names = [tool[tool["type"]]["name"] for tool in body.get("tools", [])]
+    if len(set(names)) != len(names):
         return "two tools of one name"
     return None
 
 
-def no_duplicates(pairs):
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a field is given twice")
-    return fields
-
-
 class Handler(BaseHTTPRequestHandler):
-    upstream: Upstream
+    fake: Fake
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    @property
+    def secrets(self):
+        return [self.fake.key, *self.fake.forbidden]
 
     def log_message(self, *_):
         pass
@@ -224,28 +145,29 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         raw = self.rfile.read(int(self.headers["content-length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        if self.path != "/v1/chat/completions":
+        if self.path not in ("/v1/chat/completions", "/v1/embeddings"):
             return self.refuse_strangely(f"unexpected POST {self.path}")
-        if headers.get("authorization") != f"Bearer {self.upstream.key}":
+        if headers.get("authorization") != f"Bearer {self.fake.key}":
             return self.refuse_strangely("not the gateway's key")
         if headers.get("content-type") != "application/json":
             return self.refuse_strangely(f"content-type {headers.get('content-type')!r}")
         for name, value in headers.items():
             if name.startswith(("x-refrain", "x-stainless", "cookie")) or name == "cache-control":
                 return self.refuse_strangely(f"the header {name} is none of a provider's business")
-            secrets = [] if name == "authorization" else self.upstream.forbidden
-            if any(secret in value for secret in secrets):
+            if name != "authorization" and any(secret in value for secret in self.secrets):
                 return self.refuse_strangely(f"the header {name} holds a secret")
-        if any(secret.encode() in raw for secret in self.upstream.forbidden):
+        if any(secret.encode() in raw for secret in self.secrets):
             return self.refuse_strangely("the body holds a secret")
         try:
             body = json.loads(raw, object_pairs_hook=no_duplicates)
         except ValueError as error:
             return self.refuse_strangely(f"unreadable body: {error}")
         received = Received(headers, raw, body)
+        if self.path == "/v1/embeddings":
+            return self.embed(received)
         if why := fault(received):
             return self.refuse_strangely(why)
-        self.answer(received, self.upstream.take(received))
+        self.answer(received, self.fake.take(body["model"], received))
 
     def answer(self, received, answer):
         body = received.body
@@ -295,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
                 abandoned.set()
                 self.close_connection = True
                 return False
-        self.upstream.complain("a held stream was neither released nor abandoned")
+        self.fake.complain("a held stream was neither released nor abandoned")
         self.close_connection = True
         return False
 
@@ -327,6 +249,28 @@ class Handler(BaseHTTPRequestHandler):
         data = json.dumps(payload, ensure_ascii=False).encode()
         self.send(200, "application/json", data, {**headers, **answer.headers})
 
+    def embed(self, received):
+        try:
+            EMBEDDING_REQUEST.read(received.raw)
+        except Refusal as refusal:
+            return self.refuse_strangely(str(refusal))
+        body = received.body
+        self.fake.take(body["model"], received)
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        found = vectors(texts, body.get("dimensions"))
+        if body.get("encoding_format") == "base64":
+            found = [b64encode(struct.pack(f"<{len(v)}f", *v)).decode() for v in found]
+        payload = {
+            "object": "list",
+            "model": body["model"],
+            "data": [
+                {"object": "embedding", "index": at, "embedding": vector}
+                for at, vector in enumerate(found)
+            ],
+            "usage": {"prompt_tokens": len(texts), "total_tokens": len(texts)},
+        }
+        self.send(200, "application/json", json.dumps(payload).encode(), {})
+
     def send(self, status, content_type, data, headers):
         self.send_response(status)
         self.send_header("content-type", content_type)
@@ -337,7 +281,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def refuse_strangely(self, why):
-        self.upstream.complain(why)
+        self.fake.complain(why)
         error = {"message": f"fake upstream: {why}", "type": "invalid_request_error"}
         self.send(400, "application/json", json.dumps({"error": error}).encode(), {})
 
@@ -398,3 +342,14 @@ class Handler(BaseHTTPRequestHandler):
             self.event({**head, "choices": [], "usage": usage(answer.text or "")})
         self.event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
+
+
+class Upstream(Fake):
+    handler = Handler
+
+    @property
+    def base_url(self):
+        return f"{self.url}/v1"
+
+    def unscripted(self, received):
+        return Says(echo(last_text(received.body.get("messages", [{}]))))

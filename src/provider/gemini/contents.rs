@@ -103,6 +103,11 @@ impl Conversation {
     }
 
     fn complete(mut self, model: Model) -> Result<Self, Unable> {
+        if self.contents.is_empty() && !self.system.is_empty() {
+            // Instructions alone are all that there is to answer.
+            let parts = std::mem::take(&mut self.system);
+            self.say(Role::User, parts.into_iter());
+        }
         match self.contents.first() {
             None => {
                 let message = "there is nothing to answer: `messages` needs a message of the user \

@@ -127,15 +127,12 @@ impl Schema {
         }
     }
 
-    /// Required properties in the order that they are named in, the others behind them.
+    /// The client's order of properties, which Google would sort by name.
     fn ordering(&self) -> Vec<String> {
-        if self.required.len() < 2 {
+        if self.properties.len() < 2 {
             return Vec::new();
         }
-        let required: HashSet<&String> = self.required.iter().collect();
-        let others = self.properties.keys();
-        let others = others.filter(|name| !required.contains(name));
-        self.required.iter().chain(others).cloned().collect()
+        self.properties.keys().cloned().collect()
     }
 
     fn explain(&mut self, sentence: &str) {

@@ -4,8 +4,7 @@
 //! (seen 2026-11). Only what this gateway sends or reads is here; unknown fields of an answer are
 //! ignored.
 
-use std::collections::BTreeMap;
-
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
@@ -260,8 +259,8 @@ pub(super) struct Schema {
     pub(super) min_items: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) max_items: Option<u32>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) properties: BTreeMap<String, Schema>,
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub(super) properties: IndexMap<String, Schema>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) required: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -63,9 +63,13 @@ impl<'a> Turns<'a> {
                 }
             }
         }
+        // Instructions alone are all that there is to answer.
         if put.messages.is_empty() {
-            let message =
-                "`messages` needs a message of the user or the assistant that is not empty";
+            let instructions = std::mem::take(&mut put.system);
+            put.say(Role::User, instructions);
+        }
+        if put.messages.is_empty() {
+            let message = "`messages` needs a message that is not empty";
             return Err(Unable::invalid("messages", message));
         }
         put.borders(manner);

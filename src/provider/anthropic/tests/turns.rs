@@ -62,8 +62,16 @@ fn a_refusal_is_said_again() {
 
 #[test]
 fn nothing_to_answer() {
-    let instructions = json!([{"role": "system", "content": "Be brief."}]);
-    insta::assert_snapshot!(refused(MODEL, json!({"messages": instructions})));
+    let nothing = json!([{"role": "system", "content": ""}]);
+    insta::assert_snapshot!(refused(MODEL, json!({"messages": nothing})));
+    let instructions = sent(json!({"messages": [{"role": "system", "content": "Be brief."}]}));
+    assert_eq!(
+        (instructions.get("system"), &instructions["messages"]),
+        (
+            None,
+            &json!([{"role": "user", "content": [{"type": "text", "text": "Be brief."}]}])
+        )
+    );
     let sound =
         json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}});
     let unheard = json!({"messages": [{"role": "user", "content": [sound]}]});

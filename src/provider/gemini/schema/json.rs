@@ -20,6 +20,20 @@ pub(super) fn is_needed(schema: &Schema) -> bool {
 
 pub(super) fn json_schema(schema: &Schema) -> Value {
     let mut told = Map::new();
+    if schema.nullable && !schema.values.is_empty() {
+        // Google's `enum` is of texts and numbers.
+        let plain = Schema {
+            nullable: false,
+            description: None,
+            ..schema.clone()
+        };
+        if let Some(description) = &schema.description {
+            told.insert("description".to_owned(), json!(description));
+        }
+        let any = json!([json_schema(&plain), {"type": "null"}]);
+        told.insert("anyOf".to_owned(), any);
+        return Value::Object(told);
+    }
     let mut set = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
     if let Some(kind) = schema.kind {
         let name = name(kind);
@@ -42,9 +56,7 @@ pub(super) fn json_schema(schema: &Schema) -> Value {
         set("format", json!(format));
     }
     if !schema.values.is_empty() {
-        let values = schema.values.iter().map(|value| json!(value));
-        let null = schema.nullable.then_some(Value::Null);
-        set("enum", values.chain(null).collect());
+        set("enum", json!(schema.values));
     }
     if let Some(minimum) = &schema.minimum {
         set("minimum", json!(minimum));

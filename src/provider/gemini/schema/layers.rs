@@ -3,8 +3,7 @@
 //!
 //! Invariant: following references ends, whatever they form.
 
-use std::collections::BTreeMap;
-
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::MOST_REPEATS;
@@ -224,8 +223,8 @@ impl<'a> Layers<'a> {
     }
 
     /// The properties by name, each with all that is said of it.
-    pub(super) fn properties(&self) -> BTreeMap<&'a str, Vec<&'a Value>> {
-        let mut properties: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    pub(super) fn properties(&self) -> IndexMap<&'a str, Vec<&'a Value>> {
+        let mut properties: IndexMap<&str, Vec<&Value>> = IndexMap::new();
         for (name, property) in self
             .values_of("properties")
             .filter_map(Value::as_object)

@@ -62,12 +62,18 @@ fn turns_of_nothing_are_dropped_and_their_neighbours_joined() {
 #[test]
 fn nothing_to_answer_is_wrong() {
     for messages in [
-        json!([{"role": "system", "content": "Be brief."}]),
-        json!([{"role": "user", "content": ""}, {"role": "system", "content": "Answer."}]),
-        json!([{"role": "assistant", "content": ""}, {"role": "system", "content": "Answer."}]),
+        json!([{"role": "system", "content": ""}]),
+        json!([{"role": "user", "content": ""}, {"role": "assistant", "content": ""}]),
     ] {
-        assert_eq!(refused(json!({"messages": messages})), "invalid messages");
+        // Only the last message of the user is checked before.
+        let messages = json!({"messages": messages});
+        assert_eq!(refused(messages), "invalid messages");
     }
+    let instructed = json!({"messages": [{"role": "user", "content": ""}, {"role": "system", "content": "Answer."}]});
+    assert_eq!(
+        sent(instructed),
+        json!({"contents": [{"role": "user", "parts": [{"text": "Answer."}]}]})
+    );
 }
 
 #[test]
