@@ -189,3 +189,35 @@ async fn what_is_not_http_is_hung_up_on() {
     let requests = gateway.stats().await["requests"].clone();
     assert_eq!(requests["failed"], Value::from(0));
 }
+
+#[tokio::test]
+async fn a_refused_client_keeps_its_connection() {
+    let upstream = Upstream::start().await;
+    let clients = "[[clients]]\nname = \"alice\"\nkey_env = \"ALICE_KEY\"\n";
+    let gateway = Gateway::setup(&upstream, clients).start().await;
+    let body = asking("What is a crab?").to_string();
+    for (method, path, refusal) in [
+        ("POST", "/v1/chat/completions", "401"),
+        ("POST", "/v1/embeddings", "401"),
+        ("POST", "/v1/cache/feedback", "401"),
+        ("POST", "/v1/nothing", "404"),
+        ("PUT", "/v1/chat/completions", "405"),
+    ] {
+        let mut client = Raw::connect(gateway.address).await;
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        assert!(client.write(head.as_bytes()).await);
+        // Time enough to be refused before the body is there.
+        assert_eq!(gateway.get("/health").send().await.status, 200);
+        let next = "GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        assert!(client.write(format!("{body}{next}").as_bytes()).await);
+        let answers = client.read_to_end().await;
+        let statuses: Vec<_> = answers
+            .split("HTTP/1.1 ")
+            .skip(1)
+            .map(|answer| &answer[..3])
+            .collect();
+        assert_eq!(statuses, [refusal, "200"], "{path}");
+    }
+}
