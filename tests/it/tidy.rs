@@ -73,7 +73,10 @@ fn files(directory: &str, endings: &[&str]) -> Vec<Source> {
         for path in entries.map(|entry| entry.unwrap().path()) {
             let ending = path.extension().and_then(|ending| ending.to_str());
             if path.is_dir() {
-                directories.push(path);
+                // Others' code, which is no file of ours.
+                if !path.ends_with("node_modules") {
+                    directories.push(path);
+                }
             } else if ending.is_some_and(|ending| endings.contains(&ending)) {
                 let text = fs::read_to_string(&path).unwrap();
                 found.push(Source { path, text });

@@ -106,7 +106,7 @@ impl Conversation {
         if self.contents.is_empty() && !self.system.is_empty() {
             // Instructions alone are all that there is to answer.
             let parts = std::mem::take(&mut self.system);
-            self.say(Role::User, parts.into_iter());
+            self.say(Role::User, parts);
         }
         match self.contents.first() {
             None => {
