@@ -151,6 +151,8 @@ pub struct Gateway {
 /// A request that has been understood, on its way to an answer.
 struct Order {
     request: Arc<ChatRequest>,
+    /// Whose request it is, or whose namespace.
+    scope: Scope,
     recipient: Recipient,
     route: Route,
     facts: Facts,
@@ -265,6 +267,7 @@ impl Gateway {
                 let facts = Facts::new(Way::Bypass, Some(bypass.as_str()), received);
                 let order = Order {
                     request,
+                    scope: caller.scope,
                     recipient,
                     route,
                     facts,
@@ -315,6 +318,7 @@ impl Gateway {
             });
             Order {
                 request: Arc::clone(&request),
+                scope: caller.scope,
                 recipient,
                 route,
                 facts,

@@ -14,6 +14,7 @@ pub use self::setup::SetupError;
 use crate::{
     error::{UpstreamError, UpstreamErrorKind},
     ident::{ModelId, ProviderName},
+    policy::identity::Scope,
     units::Tokens,
     wire::{
         answer::Answer, ask::Unable, chat::ChatRequest, embeddings::EmbeddingsRequest,
@@ -42,6 +43,8 @@ pub struct ChatCall {
     pub request: Arc<ChatRequest>,
     /// What the provider calls the model.
     pub model: ModelId,
+    /// On whose behalf; what is remembered of one is not brought in for another. `None` for nobody's.
+    pub scope: Option<Scope>,
 }
 
 /// A provider's answer.

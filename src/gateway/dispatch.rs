@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     error::{UpstreamError, UpstreamErrorKind},
     ident::{ModelId, ProviderName},
+    policy::identity::Scope,
     provider::{ChatCall, ChatReply, Events},
     telemetry::names,
     units::{Price, Usd},
@@ -36,19 +37,21 @@ impl Source {
     }
 }
 
-/// Asks the targets of `route`, in order.
+/// Asks the targets of `route`, in order, on behalf of `scope`.
 ///
 /// # Errors
 /// The last target's, or the first that says that the request itself is wrong.
 pub(super) async fn dispatch(
     route: &Route,
     request: &Arc<ChatRequest>,
+    scope: Option<Scope>,
     clock: &Clock,
 ) -> Result<(ChatReply, Source), UpstreamError> {
     first_answer(route, clock, |target| {
         let call = ChatCall {
             request: Arc::clone(request),
             model: target.model.clone(),
+            scope,
         };
         async move { target.member.provider.chat(call).await }
     })

@@ -103,7 +103,8 @@ impl Gateway {
 
     /// Asks a provider on behalf of everybody who joins `flight`, in the form that `order` wants.
     async fn land(&self, order: &Order, flight: &Arc<Call>) -> Result<Landed, UpstreamError> {
-        let (reply, source) = dispatch(&order.route, &order.request, &self.clock).await?;
+        let scope = Some(order.scope);
+        let (reply, source) = dispatch(&order.route, &order.request, scope, &self.clock).await?;
         let ticket = order.ticket_for(&source);
         Ok(match reply {
             ChatReply::Whole(whole) => {
@@ -145,7 +146,9 @@ impl Gateway {
 
     /// Asks a provider for this request alone.
     pub(super) async fn fetch(&self, order: Order) -> Result<Reply, Refusal> {
-        let (reply, source) = match dispatch(&order.route, &order.request, &self.clock).await {
+        let scope = Some(order.scope);
+        let asked = dispatch(&order.route, &order.request, scope, &self.clock).await;
+        let (reply, source) = match asked {
             Ok(answered) => answered,
             Err(error) => return Err(self.refuse(error, order.facts)),
         };

@@ -57,7 +57,7 @@ impl ModelJudge {
         let request = ChatRequest::parse(Bytes::from(body.to_string()), &mut Controls::default());
         let request = Arc::new(request.ok()?);
         let route = self.catalogue.route(self.model.as_str()).ok()?;
-        let (reply, source) = dispatch(&route, &request, &self.clock).await.ok()?;
+        let (reply, source) = dispatch(&route, &request, None, &self.clock).await.ok()?;
         let answer = collect(reply, LONGEST).await?;
         self.ledger.bill(answer.usage(), source.cost_of(&answer));
         let said = answer.plain_text()?;

@@ -48,7 +48,8 @@ impl Gateway {
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
             let _permit = permit;
-            let asked = dispatch(&order.route, &order.request, &gateway.clock).await;
+            let scope = Some(order.scope);
+            let asked = dispatch(&order.route, &order.request, scope, &gateway.clock).await;
             let Ok((reply, source)) = asked else { return };
             let Some(answer) = collect(reply, gateway.settings.max_shared).await else {
                 return;

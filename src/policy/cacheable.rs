@@ -3,7 +3,7 @@
 //! It does not look at answers (`policy::storable` does) and knows nothing of entries. Invariant: a
 //! request of which there is any doubt is served by the exact tier at most.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use serde_json::Value;
 
@@ -220,7 +220,7 @@ fn eligible(request: &ChatRequest, asked: &Asked<'_>) -> Result<(), Ineligible> 
 
 /// Whether some tool call has no result among the messages.
 fn has_open_call(messages: &[Value]) -> bool {
-    let results: Vec<&str> = messages
+    let results: HashSet<&str> = messages
         .iter()
         .filter_map(|message| message.get("tool_call_id").and_then(Value::as_str))
         .collect();
@@ -230,7 +230,7 @@ fn has_open_call(messages: &[Value]) -> bool {
         .flatten()
         .any(|call| {
             let id = call.get("id").and_then(Value::as_str);
-            !id.is_some_and(|id| results.contains(&id))
+            !id.is_some_and(|id| results.contains(id))
         })
 }
 

@@ -9,6 +9,7 @@ mod streaming;
 
 use futures_util::{StreamExt, future::try_join_all, stream};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use indexmap::IndexSet;
 
 use self::{
     joined::{Going, Merger},
@@ -104,7 +105,7 @@ impl<D: Dialect> Native<D> {
         let mut cannot = self.cannot(call.request.drops_unsupported());
         let unable = |unable| self.unable(unable);
         let mut ask = Ask::read(&call.request, &mut cannot).map_err(unable)?;
-        self.signatures.restore(&mut ask);
+        self.signatures.restore(call.scope, &mut ask);
         self.dialect.ready(&self.transport, &call.model).await;
         let wanted = ask.choices;
         if self.dialect.choices_per_call(&ask) < wanted {
@@ -165,11 +166,11 @@ impl<D: Dialect> Native<D> {
             .map(|answered| self.talk(answered, ask));
         if stream {
             let talks: Vec<Talk> = talks.collect();
-            let merger = Merger::new(talks.len(), ask, self.signatures.listener());
+            let merger = Merger::new(talks.len(), ask, self.signatures.listener(call.scope));
             self.stream(talks, telling, headers, merger).await
         } else {
             let told = try_join_all(talks.map(|talk| talk.whole(&self.transport))).await?;
-            let merger = Merger::new(told.len(), ask, self.signatures.listener());
+            let merger = Merger::new(told.len(), ask, self.signatures.listener(call.scope));
             self.whole(told, telling, headers, merger)
         }
     }
@@ -234,12 +235,53 @@ impl<D: Dialect> Native<D> {
     }
 }
 
-/// Says which fields were left out.
+/// Says which fields were left out, without their places in lists; of many, the first.
 fn tell_dropped(headers: &mut HeaderMap, cannot: &Cannot) {
-    let dropped = HeaderValue::from_str(&cannot.dropped().join(", "));
-    if let Some(dropped) = dropped.ok().filter(|dropped| !dropped.is_empty()) {
-        headers.insert(DROPPED, dropped);
+    /// Clients refuse long heads.
+    const LONGEST: usize = 512;
+    let mut told = String::new();
+    let dropped: IndexSet<String> = (cannot.dropped().iter())
+        .map(|field| without_places(field))
+        .collect();
+    for (place, field) in dropped.iter().enumerate() {
+        let between = if place == 0 { "" } else { ", " };
+        if told.len() + field.len() > LONGEST {
+            told.push_str(&format!("{between}and {} more", dropped.len() - place));
+            break;
+        }
+        told.push_str(between);
+        // Clients choose the names; a header can't hold every one.
+        told.extend(
+            field
+                .chars()
+                .map(|c| if c.is_ascii_graphic() { c } else { '?' }),
+        );
     }
+    if let Ok(told) = HeaderValue::from_str(&told)
+        && !told.is_empty()
+    {
+        headers.insert(DROPPED, told);
+    }
+}
+
+/// `messages[3].name` as `messages[].name`: there may be thousands.
+fn without_places(param: &str) -> String {
+    let mut out = String::with_capacity(param.len());
+    let mut in_place = false;
+    for c in param.chars() {
+        in_place = match c {
+            '[' => {
+                out.push(c);
+                true
+            }
+            _ if in_place && c.is_ascii_digit() => true,
+            _ => {
+                out.push(c);
+                false
+            }
+        };
+    }
+    out
 }
 
 /// Whether a provider refused to give several answers at once.

@@ -2,26 +2,26 @@
 //! signatures, Anthropic's thinking blocks.
 //!
 //! Kept in memory for half an hour by the id of the call, so that the next turn can have them again.
-//! Invariant: they come back only to a call with the same id, tool and arguments, so nothing foreign
-//! can be brought in by guessing an id.
+//! Invariant: they come back only to the scope that they were made for, to a call with the same id, tool
+//! and arguments.
 
 use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
-use crate::wire::{
-    ask::{Ask, Turn},
-    said::{Event, Said},
+use crate::{
+    policy::identity::Scope,
+    wire::{
+        ask::{Ask, Turn},
+        said::{Event, Said},
+    },
 };
 
 /// How long they are kept: the time that the tools of one turn take.
 const KEPT: Duration = Duration::from_secs(30 * 60);
 /// How much is kept, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
-/// Shorter ids are counters of a small server's; others may have the same.
-const SHORTEST_ID: usize = 6;
-
 /// The memory; clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Signatures(Cache<[u8; 32], Arc<Signed>>);
@@ -54,13 +54,17 @@ impl Signatures {
     }
 
     /// Gives the calls in `ask` back what they had, where the client has not sent it.
-    pub(super) fn restore(&self, ask: &mut Ask) {
+    pub(super) fn restore(&self, scope: Option<Scope>, ask: &mut Ask) {
+        let Some(scope) = scope else { return };
         for turn in &mut ask.turns {
             let Turn::Assistant(assistant) = turn else {
                 continue;
             };
             for call in &mut assistant.calls {
-                let Some(signed) = self.0.get(&key(&call.id, &call.name, &call.arguments)) else {
+                let Some(signed) = self
+                    .0
+                    .get(&key(scope, &call.id, &call.name, &call.arguments))
+                else {
                     continue;
                 };
                 if let Some(extra) = &signed.extra_content {
@@ -75,8 +79,9 @@ impl Signatures {
     }
 
     /// Listens to one answer.
-    pub(super) fn listener(&self) -> Listener {
+    pub(super) fn listener(&self, scope: Option<Scope>) -> Listener {
         Listener {
+            scope,
             memory: self.clone(),
             choices: Vec::new(),
         }
@@ -86,6 +91,7 @@ impl Signatures {
 /// Collects what one answer signs, and keeps it at the end of each choice.
 #[derive(Debug)]
 pub(super) struct Listener {
+    scope: Option<Scope>,
     memory: Signatures,
     choices: Vec<(u64, Heard)>,
 }
@@ -128,7 +134,11 @@ impl Listener {
                 }
             }
             Said::Extra(fields) => heard.thinking.extend(thinking_of(fields)),
-            Said::Finish(_) => heard.keep(&self.memory),
+            Said::Finish(_) => {
+                if let Some(scope) = self.scope {
+                    heard.keep(scope, &self.memory);
+                }
+            }
             Said::Text { .. }
             | Said::Reasoning(_)
             | Said::Refusal(_)
@@ -138,17 +148,17 @@ impl Listener {
 }
 
 impl Heard {
-    fn keep(&mut self, memory: &Signatures) {
+    fn keep(&mut self, scope: Scope, memory: &Signatures) {
         let thinking = std::mem::take(&mut self.thinking);
         for (id, name, arguments, extra_content) in self.calls.drain(..) {
-            if id.len() >= SHORTEST_ID && (extra_content.is_some() || !thinking.is_empty()) {
+            if extra_content.is_some() || !thinking.is_empty() {
                 let signed = Signed {
                     extra_content,
                     thinking: thinking.clone(),
                 };
                 memory
                     .0
-                    .insert(key(&id, &name, &arguments), Arc::new(signed));
+                    .insert(key(scope, &id, &name, &arguments), Arc::new(signed));
             }
         }
     }
@@ -160,7 +170,7 @@ fn thinking_of(fields: &Map<String, Value>) -> Vec<Value> {
 }
 
 /// Arguments count by what they say: clients write them anew.
-fn key(id: &str, name: &str, arguments: &str) -> [u8; 32] {
+fn key(scope: Scope, id: &str, name: &str, arguments: &str) -> [u8; 32] {
     let arguments = match serde_json::from_str::<Value>(arguments) {
         Ok(mut value) => {
             value.sort_all_objects();
@@ -169,7 +179,7 @@ fn key(id: &str, name: &str, arguments: &str) -> [u8; 32] {
         Err(_) if arguments.trim().is_empty() => "{}".to_owned(),
         Err(_) => arguments.to_owned(),
     };
-    let mut hasher = blake3::Hasher::new();
+    let mut hasher = blake3::Hasher::new_keyed(&scope.bytes());
     for text in [id, name, &arguments] {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());

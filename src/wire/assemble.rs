@@ -150,10 +150,7 @@ fn merge_value(key: &str, known: &mut Value, more: Value) {
         (Value::Object(known), Value::Object(more)) => merge(known, more),
         (Value::Array(known), Value::Array(more)) => {
             for item in more {
-                let index = item.get("index").cloned();
-                let same = known
-                    .iter_mut()
-                    .find(|old| index.is_some() && old.get("index") == index.as_ref());
+                let same = place_of(known, &item).and_then(|place| known.get_mut(place));
                 match same {
                     Some(old) => merge_value("", old, item),
                     None => known.push(item),
@@ -162,6 +159,20 @@ fn merge_value(key: &str, known: &mut Value, more: Value) {
         }
         (known, more) => *known = more,
     }
+}
+
+/// Where the item with the same `index` is: last, mostly, or at that very place.
+fn place_of(known: &[Value], item: &Value) -> Option<usize> {
+    /// In longer lists only those two places are looked at, so that no stream takes long to merge.
+    const MOST_SEARCHED: usize = 1024;
+    let index = item.get("index")?;
+    let is_same = |place: &usize| known.get(*place).and_then(|old| old.get("index")) == Some(index);
+    let number = index
+        .as_u64()
+        .and_then(|number| usize::try_from(number).ok());
+    let likely = [known.len().checked_sub(1), number];
+    let likely = likely.into_iter().flatten().find(is_same);
+    likely.or_else(|| (0..known.len().min(MOST_SEARCHED)).find(is_same))
 }
 
 /// A tool call of a delta has an `index`, one of a message has none.

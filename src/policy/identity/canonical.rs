@@ -21,9 +21,9 @@ pub(super) const WITHOUT_INFLUENCE: [&str; 9] = [
 type IsDefault = fn(&Value, &Map<String, Value>) -> bool;
 
 /// Source: <https://platform.openai.com/docs/api-reference/chat/create> (seen 2026-11).
-pub(super) const DEFAULTS: [(&str, IsDefault); 14] = [
-    ("temperature", |value, _| value.as_f64() == Some(1.0)),
-    ("top_p", |value, _| value.as_f64() == Some(1.0)),
+///
+/// `temperature` and `top_p` are not among them: other providers have other defaults for these.
+pub(super) const DEFAULTS: [(&str, IsDefault); 12] = [
     ("n", |value, _| value.as_f64() == Some(1.0)),
     ("presence_penalty", |value, _| value.as_f64() == Some(0.0)),
     ("frequency_penalty", |value, _| value.as_f64() == Some(0.0)),

@@ -9,6 +9,9 @@ use crate::wire::{
     said::Finish,
 };
 
+const ONE: Scope = Scope::of([1; 32]);
+const OTHER: Scope = Scope::of([2; 32]);
+
 fn say(said: Said) -> Event {
     Event::Say { choice: 0, said }
 }
@@ -23,7 +26,7 @@ fn call(id: &str, arguments: &str, extra: &Value) -> Event {
 }
 
 fn hear(memory: &Signatures, events: Vec<Event>) {
-    let mut listener = memory.listener();
+    let mut listener = memory.listener(Some(ONE));
     for event in events {
         listener.hear(&event);
     }
@@ -31,6 +34,15 @@ fn hear(memory: &Signatures, events: Vec<Event>) {
 
 /// The first call of the next turn, as a client sends it back, restored; and the thinking before it.
 fn restored(memory: &Signatures, id: &str, arguments: &str) -> (ToolCall, Vec<Value>) {
+    restored_for(ONE, memory, id, arguments)
+}
+
+fn restored_for(
+    scope: Scope,
+    memory: &Signatures,
+    id: &str,
+    arguments: &str,
+) -> (ToolCall, Vec<Value>) {
     let body = json!({"model": "m", "messages": [
         {"role": "user", "content": "x"},
         {"role": "assistant", "content": null, "tool_calls": [
@@ -40,7 +52,7 @@ fn restored(memory: &Signatures, id: &str, arguments: &str) -> (ToolCall, Vec<Va
     let raw = Bytes::from(body.to_string());
     let request = ChatRequest::parse(raw, &mut Controls::default()).unwrap();
     let mut ask = Ask::read(&request, &mut Cannot::new("p", false)).unwrap();
-    memory.restore(&mut ask);
+    memory.restore(Some(scope), &mut ask);
     match ask.turns.remove(1) {
         Turn::Assistant(mut assistant) => (assistant.calls.remove(0), assistant.thinking),
         other @ (Turn::System(_) | Turn::User(_) | Turn::Tool(_)) => panic!("{other:?}"),
@@ -107,6 +119,8 @@ fn nothing_comes_back_to_another_call() {
     ] {
         assert!(restored(&memory, id, arguments).0.extra.is_empty());
     }
+    let foreign = restored_for(OTHER, &memory, "call_1", "{\"a\":1}");
+    assert!(foreign.0.extra.is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a provider can't do with a request.
 
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use crate::wire::chat::Invalid;
@@ -42,7 +43,7 @@ impl Unable {
 pub struct Cannot {
     provider: String,
     drops: bool,
-    dropped: Vec<String>,
+    dropped: IndexSet<String>,
 }
 
 impl Cannot {
@@ -52,7 +53,7 @@ impl Cannot {
         Self {
             provider: provider.to_owned(),
             drops,
-            dropped: Vec::new(),
+            dropped: IndexSet::new(),
         }
     }
 
@@ -63,9 +64,7 @@ impl Cannot {
     pub fn carry(&mut self, param: impl Into<String>, lacks: &str) -> Result<(), Unable> {
         let param = param.into();
         if self.drops {
-            if !self.dropped.contains(&param) {
-                self.dropped.push(param);
-            }
+            self.dropped.insert(param);
             return Ok(());
         }
         let message = format!(
@@ -103,9 +102,9 @@ impl Cannot {
         Ok(())
     }
 
-    /// The fields that were left out, in the order that they were met.
+    /// The fields that were left out, each once in the order that they were met.
     #[must_use]
-    pub fn dropped(&self) -> &[String] {
-        &self.dropped
+    pub fn dropped(&self) -> Vec<String> {
+        self.dropped.iter().cloned().collect()
     }
 }

@@ -315,7 +315,7 @@ fn what_only_openai_has_is_refused_or_left_out() {
         (json!({"logit_bias": {"50256": -100}}), "logit_bias"),
         (json!({"modalities": ["text", "audio"]}), "modalities"),
         (
-            json!({"messages": [{"role": "user", "content": "x", "name": "bob"}]}),
+            json!({"messages": [{"role": "user", "content": "x", "name": "bob"}, {"role": "user", "content": "y"}]}),
             "messages[0].name",
         ),
         (
@@ -328,6 +328,15 @@ fn what_only_openai_has_is_refused_or_left_out() {
         Ask::read(&request(&fields), &mut cannot).unwrap();
         assert_eq!(cannot.dropped(), [param]);
     }
+    // With one speaker for each role, names say nothing.
+    assert!(
+        messages(&json!([
+            {"role": "user", "content": "x", "name": "ann"},
+            {"role": "assistant", "content": "x", "name": "helper"},
+            {"role": "user", "content": "y", "name": "ann"},
+        ]))
+        .is_ok()
+    );
     let mut cannot = Cannot::new("main", false);
     let error = cannot.carry("seed", "has no seed").unwrap_err();
     assert_eq!(
@@ -413,4 +422,28 @@ fn what_a_client_sends_back_of_an_answer_is_kept_or_says_nothing() {
         Value::Object(extra.clone()),
         json!({"extra_content": {"google": {"thought_signature": "t"}}})
     );
+}
+
+#[test]
+fn calls_by_the_ten_thousand_are_read_in_one_go() {
+    let call = |n: u32| json!({"id": format!("c{n}"), "type": "function", "function": {"name": "f", "arguments": {"n": n}}});
+    let calls: Vec<Value> = (0..20_000).map(call).collect();
+    let results = (0..20_000).rev();
+    let results =
+        results.map(|n| json!({"role": "tool", "tool_call_id": format!("c{n}"), "content": "r"}));
+    let mut all = vec![
+        json!({"role": "user", "content": "x"}),
+        json!({"role": "assistant", "content": null, "tool_calls": calls}),
+    ];
+    all.extend(results);
+    let tools: Vec<Value> = (0..20_000)
+        .map(|n| json!({"type": "function", "function": {"name": format!("f{n}")}}))
+        .collect();
+    let ask = read(&json!({"messages": all, "tools": tools})).unwrap();
+    assert_eq!((ask.turns.len(), ask.tools.len()), (20_002, 20_000));
+    let Turn::Assistant(assistant) = &ask.turns[1] else {
+        panic!("the assistant's turn");
+    };
+    // Arguments that a client has parsed are as good as their text.
+    assert_eq!(assistant.calls[7].arguments, "{\"n\":7}");
 }

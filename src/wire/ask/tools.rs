@@ -1,5 +1,7 @@
 //! The tools that a model may call, and the form that its answer is to have.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -74,9 +76,10 @@ pub(super) fn tools(
         }
     };
     let mut tools: Vec<Tool> = Vec::with_capacity(list.len());
+    let mut names = HashSet::with_capacity(list.len());
     for (at, tool) in list.iter().enumerate() {
         if let Some(tool) = read_tool(at, tool, cannot)? {
-            if tools.iter().any(|other| other.name == tool.name) {
+            if !names.insert(tool.name.clone()) {
                 let param = format!("tools[{at}].function.name");
                 let message = format!("`{param}`: there are two tools of the name `{}`", tool.name);
                 return Err(Unable::invalid(param, message));
@@ -142,6 +145,9 @@ fn object_schema(at: &str, mut schema: Map<String, Value>) -> Result<Map<String,
         None => !schema.contains_key("enum"),
         Some(_) => false,
     };
+    if schema.get("properties").is_some_and(Value::is_null) {
+        schema.remove("properties");
+    }
     let has_properties = schema.get("properties").is_none_or(Value::is_object);
     if !is_object || !has_properties {
         return Err(Unable::invalid(
@@ -187,11 +193,11 @@ fn choice(choice: Option<&Value>, tools: &mut Vec<Tool>) -> Result<ToolChoice, U
                     .get("tools")
                     .and_then(Value::as_array)
                     .ok_or_else(unknown)?;
-                let names: Vec<&str> = list
+                let names: HashSet<&str> = list
                     .iter()
                     .filter_map(|tool| tool.get("function")?.get("name")?.as_str())
                     .collect();
-                tools.retain(|tool| names.contains(&tool.name.as_str()));
+                tools.retain(|tool| names.contains(tool.name.as_str()));
                 let required = allowed.get("mode").is_some_and(|mode| mode == "required");
                 let choice = if required {
                     ToolChoice::Required

@@ -1,6 +1,6 @@
 //! The messages of a conversation.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -123,6 +123,7 @@ pub fn text_of(parts: &[Part]) -> String {
 pub(super) fn turns(messages: &[Value], cannot: &mut Cannot) -> Result<Vec<Turn>, Unable> {
     let mut turns = Vec::with_capacity(messages.len());
     let mut open = Open::default();
+    let names = Names::of(messages);
     for (at, message) in messages.iter().enumerate() {
         let Some(fields) = message.as_object() else {
             continue;
@@ -144,7 +145,7 @@ pub(super) fn turns(messages: &[Value], cannot: &mut Cannot) -> Result<Vec<Turn>
             cannot.carry(format!("{place}.{field}"), "has tools (`tool_calls`) only")?;
             continue;
         }
-        if fields.get("name").is_some_and(|name| !name.is_null()) && role != "tool" {
+        if fields.get("name").is_some_and(|name| !name.is_null()) && names.matter(role) {
             cannot.carry(format!("{place}.name"), "has no names of speakers")?;
         }
         if fields.get("audio").is_some_and(|audio| !audio.is_null()) {
@@ -177,11 +178,11 @@ pub(super) fn turns(messages: &[Value], cannot: &mut Cannot) -> Result<Vec<Turn>
     Ok(turns)
 }
 
-/// The calls that wait for their results.
+/// The calls that wait for their results: the tools' names by the ids of the calls.
 #[derive(Default)]
 struct Open {
     at: usize,
-    calls: Vec<(String, String)>,
+    calls: HashMap<String, String>,
     answered: HashSet<String>,
 }
 
@@ -200,7 +201,7 @@ impl Open {
     /// The name of the tool that was called as `id`.
     fn answered(&mut self, at: usize, id: &str) -> Result<String, Unable> {
         let param = format!("messages[{at}].tool_call_id");
-        let Some((_, name)) = self.calls.iter().find(|(call, _)| call == id) else {
+        let Some(name) = self.calls.get(id) else {
             let message = "a message with role `tool` must answer a call in `tool_calls` of the \
                            assistant's message before it; there is none of this id";
             return Err(Unable::invalid(param, message));
@@ -216,11 +217,8 @@ impl Open {
 
     fn close(&mut self) -> Result<(), Unable> {
         let open = std::mem::take(self);
-        if let Some((id, _)) = open
-            .calls
-            .iter()
-            .find(|(id, _)| !open.answered.contains(id))
-        {
+        let mut waiting = open.calls.keys().filter(|id| !open.answered.contains(*id));
+        if let Some(id) = waiting.next() {
             let id: String = id.chars().take(64).collect();
             return Err(Unable::invalid(
                 format!("messages[{}].tool_calls", open.at),
@@ -231,6 +229,29 @@ impl Open {
             ));
         }
         Ok(())
+    }
+}
+
+/// Who tells speakers apart by their names: where all messages of a role are of one speaker, its name
+/// says nothing that the role does not say.
+struct Names<'m>(HashMap<&'m str, HashSet<&'m str>>);
+
+impl<'m> Names<'m> {
+    fn of(messages: &'m [Value]) -> Self {
+        let mut names: HashMap<&str, HashSet<&str>> = HashMap::new();
+        for message in messages {
+            let text = |field: &str| message.get(field).and_then(Value::as_str);
+            if let Some(role) = text("role") {
+                let name = text("name").unwrap_or_default();
+                names.entry(role).or_default().insert(name);
+            }
+        }
+        Self(names)
+    }
+
+    fn matter(&self, role: &str) -> bool {
+        let names = self.0.get(role);
+        role != "tool" && names.is_some_and(|names| names.len() > 1)
     }
 }
 
@@ -251,6 +272,7 @@ fn assistant(
         });
     }
     let mut calls: Vec<ToolCall> = Vec::new();
+    let mut ids = HashSet::new();
     let list = fields.get("tool_calls").and_then(Value::as_array);
     for (position, call) in list.into_iter().flatten().enumerate() {
         let place = format!("{place}.tool_calls[{position}]");
@@ -260,7 +282,7 @@ fn assistant(
         };
         let id = string(&place, "id", call.get("id"))?;
         let name = string(&format!("{place}.function"), "name", function.get("name"))?;
-        if id.is_empty() || calls.iter().any(|call| call.id == id) {
+        if id.is_empty() || !ids.insert(id.clone()) {
             let rule = "must not be empty, nor the same as another call's";
             return Err(Unable::invalid(
                 format!("{place}.id"),
@@ -271,11 +293,21 @@ fn assistant(
         extra.retain(|key, value| {
             !matches!(key.as_str(), "id" | "type" | "function" | "index") && !value.is_null()
         });
-        let arguments = function.get("arguments").and_then(Value::as_str);
+        let arguments = match function.get("arguments") {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            // Some clients send what they have parsed.
+            Some(object @ Value::Object(_)) => object.to_string(),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_)) => {
+                let at = format!("{place}.function.arguments");
+                let message = format!("`{at}` must be a string of JSON");
+                return Err(Unable::invalid(at, message));
+            }
+        };
         calls.push(ToolCall {
             id,
             name,
-            arguments: arguments.unwrap_or_default().to_owned(),
+            arguments,
             extra,
         });
     }

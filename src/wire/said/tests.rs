@@ -173,3 +173,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn calls_by_the_ten_thousand_are_put_together_in_one_go() {
+    let mut events: Vec<Event> = (0..20_000).map(|n| call(&format!("f{n}"), "{}")).collect();
+    events.push(say(Said::Finish(Finish::Stop)));
+    let (answer, _) = telling(false).whole(events).unwrap();
+    let calls = answer.choices[0].message["tool_calls"].as_array().unwrap();
+    assert_eq!(
+        (calls.len(), &calls[19_999]["function"]["name"]),
+        (20_000, &json!("f19999"))
+    );
+}

@@ -139,8 +139,8 @@ const FIELDS: [Field; 35] = [
     without_influence("stream_options", &[r#"{"include_usage":true}"#]),
     field(
         "temperature",
-        &["1", "1.0", "1e0"],
-        &[&["0", "0.0", "0e3"], &["0.7"], &["2"]],
+        &[],
+        &[&["1", "1.0", "1e0"], &["0", "0.0", "0e3"], &["0.7"], &["2"]],
     ),
     field(
         "tool_choice",
@@ -159,7 +159,7 @@ const FIELDS: [Field; 35] = [
         ],
     ),
     field("top_logprobs", &[], &[&["1"], &["5"], &["0"]]),
-    field("top_p", &["1", "1.00"], &[&["0.1"], &["0"]]),
+    field("top_p", &[], &[&["1", "1.00"], &["0.1"], &["0"]]),
     without_influence("user", &[r#""a""#, r#""b""#]),
     field(
         "verbosity",

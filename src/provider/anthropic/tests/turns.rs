@@ -116,7 +116,7 @@ fn what_has_no_place_is_named() {
         json!({"temperature": 1.2}),
         json!({"top_k": -1}),
         json!({"thinking": true}),
-        json!({"messages": [{"role": "user", "name": "Ann", "content": "Hello"}]}),
+        json!({"messages": [{"role": "user", "name": "Ann", "content": "Hello"}, {"role": "user", "name": "Bob", "content": "Hi"}]}),
     ];
     let refusals = refusals.map(|fields| refused(MODEL, fields));
     insta::assert_snapshot!(refusals.join("\n"));

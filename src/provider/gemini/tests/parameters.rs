@@ -199,7 +199,7 @@ fn what_gemini_cannot_do() {
         json!({"google": 1}),
         json!({"extra_body": {"min_p": 0.1}}),
         json!({"google": {"thinking_config": {"depth": 1}}}),
-        json!({"messages": [{"role": "user", "content": "a", "name": "ann"}]}),
+        json!({"messages": [{"role": "user", "content": "a", "name": "ann"}, {"role": "user", "content": "b", "name": "bob"}]}),
     ];
     let told: Vec<String> = list.into_iter().map(refused).collect();
     insta::assert_snapshot!(told.join("\n"));

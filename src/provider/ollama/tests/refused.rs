@@ -38,7 +38,9 @@ fn what_ollama_has_not_is_named() {
         with(json!({"web_search_options": {}})),
         with(json!({"options": {"warp": 9}})),
         with(json!({"modalities": ["text", "audio"]})),
-        saying(json!([{"role": "user", "content": "x", "name": "Ann"}])),
+        saying(
+            json!([{"role": "user", "content": "x", "name": "Ann"}, {"role": "user", "content": "y"}]),
+        ),
         saying(json!([{"role": "user", "content": "x", "mood": "good", "id": "7"}])),
     ];
     let mut told = String::new();
