@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    task::yield_now,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::transport::{Answered, Transport, innermost};
 use crate::{
@@ -59,7 +62,8 @@ impl Frames {
         }
     }
 
-    /// The next whole events, the gateway's key taken out; `None` after a clean end.
+    /// The next whole events, the gateway's key taken out; `None` after a clean end. A last event that
+    /// only lacks its empty line is given one.
     ///
     /// # Errors
     /// When nothing comes in time, the connection breaks, or the end is inside an event.
@@ -87,12 +91,30 @@ impl Frames {
                 if self.framing == Framing::Lines {
                     return Ok(Some(self.transport.redactor.redact(rest)));
                 }
-                return Err(broken(&"it ended before the answer did"));
+                return match sse::unterminated(&rest) {
+                    Some(event) => Ok(Some(self.transport.redactor.redact(event))),
+                    None => Err(broken(&"it ended before the answer did")),
+                };
             };
             if let Some(run) = self.splitter.push(&chunk).map_err(|error| broken(&error))? {
                 return Ok(Some(self.transport.redactor.redact(run)));
             }
+            self.pause().await?;
         }
+    }
+
+    /// Lets the time limits act. Bytes that are always there, and say nothing, would outrun them: a limit
+    /// is looked at only in a wait.
+    ///
+    /// # Errors
+    /// When the time for the answer is over.
+    pub(super) async fn pause(&self) -> Result<(), UpstreamError> {
+        yield_now().await;
+        if Instant::now() >= self.deadline {
+            let kind = UpstreamErrorKind::Timeout(TimeoutKind::Total);
+            return Err(self.transport.error(kind));
+        }
+        Ok(())
     }
 
     /// Reads to the end, so that the connection can serve again.

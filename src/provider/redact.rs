@@ -21,6 +21,14 @@ impl Redactor {
         Self((key.len() >= SHORTEST_KEY).then(|| Finder::new(key).into_owned()))
     }
 
+    /// Whether the key is in these bytes.
+    pub(super) fn finds(&self, bytes: &[u8]) -> bool {
+        let Self(finder) = self;
+        finder
+            .as_ref()
+            .is_some_and(|finder| finder.find(bytes).is_some())
+    }
+
     /// The bytes without the key; the same bytes if it is not in them.
     pub(super) fn redact(&self, bytes: Bytes) -> Bytes {
         let Some(finder) = &self.0 else { return bytes };

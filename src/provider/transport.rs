@@ -170,7 +170,7 @@ impl Transport {
         if !response.status().is_success() {
             return Err(self.refused(response, deadline).await);
         }
-        let headers = visible_headers(response.headers());
+        let headers = visible_headers(response.headers(), &self.redactor);
         Ok(Answered {
             headers,
             response,
@@ -254,20 +254,21 @@ async fn collect(response: &mut reqwest::Response, most: usize) -> Result<Bytes,
     Ok(only.unwrap_or_else(|| body.freeze()))
 }
 
-/// The headers of a provider that mean something to its clients.
-fn visible_headers(headers: &HeaderMap) -> HeaderMap {
-    let visible = |name: &HeaderName| {
+/// The headers of a provider that mean something to its clients, but for those that quote the key.
+fn visible_headers(headers: &HeaderMap, redactor: &Redactor) -> HeaderMap {
+    let visible = |name: &HeaderName, value: &HeaderValue| {
         let name = name.as_str();
-        name.starts_with("openai-")
+        let means_something = name.starts_with("openai-")
             || name.starts_with("x-ratelimit-")
             || name.starts_with("anthropic-ratelimit-")
-            || is_request_id(name)
+            || is_request_id(name);
+        means_something && !redactor.finds(value.as_bytes())
     };
     fn is_request_id(name: &str) -> bool {
         matches!(name, "x-request-id" | "request-id")
     }
     let mut kept = HeaderMap::new();
-    for (name, value) in headers.iter().filter(|(name, _)| visible(name)) {
+    for (name, value) in headers.iter().filter(|(name, value)| visible(name, value)) {
         let name = if is_request_id(name.as_str()) {
             HeaderName::from_static("x-refrain-upstream-request-id")
         } else {
@@ -278,15 +279,30 @@ fn visible_headers(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// `Retry-After` in seconds, or OpenAI's `retry-after-ms`. Dates are left unread: providers of models
-/// send seconds.
+/// The longest wait that a provider can ask for, in seconds.
+const LONGEST_WAIT: f64 = 86_400.0;
+
+/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), or OpenAI's `retry-after-ms`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     let seconds = number("retry-after-ms")
         .map(|ms| ms / 1000.0)
-        .or_else(|| number("retry-after"));
+        .or_else(|| number("retry-after"))
+        .or_else(|| seconds_until_date(headers));
     let seconds = seconds.filter(|seconds| seconds.is_finite())?;
-    Duration::try_from_secs_f64(seconds.min(86_400.0)).ok()
+    Duration::try_from_secs_f64(seconds.min(LONGEST_WAIT)).ok()
+}
+
+/// How far the date in `Retry-After` is from the answer's own `Date`: the provider's clock may differ
+/// from the gateway's.
+fn seconds_until_date(headers: &HeaderMap) -> Option<f64> {
+    let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
+    let (until, now) = (date(header::RETRY_AFTER)?, date(header::DATE)?);
+    Some(
+        until
+            .duration_since(now)
+            .map_or(0.0, |wait| wait.as_secs_f64()),
+    )
 }
 
 /// The beginning of a body that was expected to be something else, fit to be shown.
@@ -333,5 +349,37 @@ mod tests {
         );
         assert_eq!(of("retry-after", "-1"), None);
         assert_eq!(of("retry-after", "NaN"), None);
+    }
+
+    #[test]
+    fn a_date_to_retry_after_is_read_against_the_date_of_the_answer() {
+        let now = "Fri, 06 Nov 2026 08:00:00 GMT";
+        let of = |until: &'static str, now: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", HeaderValue::from_static(until));
+            if let Some(now) = now {
+                headers.insert("date", HeaderValue::from_static(now));
+            }
+            retry_after(&headers)
+        };
+        for (until, seconds) in [
+            ("Fri, 06 Nov 2026 08:01:30 GMT", 90),
+            ("Friday, 06-Nov-26 08:00:05 GMT", 5),
+            ("Fri, 06 Nov 2026 08:00:00 GMT", 0),
+            ("Fri, 06 Nov 2026 07:59:00 GMT", 0),
+            ("Sat, 06 Nov 9999 08:00:00 GMT", 86_400),
+        ] {
+            assert_eq!(of(until, Some(now)), Some(Duration::from_secs(seconds)));
+            assert_eq!(of(until, None), None);
+            assert_eq!(of(until, Some("today")), None);
+        }
+        for until in [
+            "",
+            "soon",
+            "Fri, 99 Nov 2026 08:00:00 GMT",
+            "2026-11-06T08:00:00Z",
+        ] {
+            assert_eq!(of(until, Some(now)), None, "{until}");
+        }
     }
 }

@@ -3,18 +3,28 @@
 //!
 //! Source: <https://html.spec.whatwg.org/multipage/server-sent-events.html> §9.2.6. Events of a chat
 //! stream have `data` lines only; comments and other fields pass through untouched and unread.
-//! Invariant: what [`Splitter`] hands out, joined, is what it was given, and every piece but the
-//! remainder ends at an event border, so an error event can follow any of them.
+//! Invariant: what [`Splitter`] hands out, joined, is what it was given (but for a byte order mark at its
+//! beginning), and every piece but the remainder ends at an event border, so an error event can follow
+//! any of them.
 
 use bytes::{Bytes, BytesMut};
 
 /// The last event of a complete chat stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
+/// What a stream may begin with; it is no part of the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// The longest border, in bytes: an empty line and the end of the line before it. (The `\r` of that end
+/// does not matter.)
+const LONGEST_BORDER: usize = 3;
+
 /// Cuts a byte stream into runs of whole events.
 #[derive(Debug)]
 pub struct Splitter {
+    /// Holds no border.
     rest: BytesMut,
+    /// Whether the stream is past the place of a byte order mark.
+    begun: bool,
     last_border: fn(&[u8]) -> Option<usize>,
 }
 
@@ -22,6 +32,7 @@ impl Default for Splitter {
     fn default() -> Self {
         Self {
             rest: BytesMut::new(),
+            begun: false,
             last_border,
         }
     }
@@ -41,6 +52,7 @@ impl Splitter {
     pub fn of_lines() -> Self {
         Self {
             rest: BytesMut::new(),
+            begun: false,
             last_border: |bytes| memchr::memrchr(b'\n', bytes).map(|end| end + 1),
         }
     }
@@ -51,6 +63,9 @@ impl Splitter {
     /// # Errors
     /// When an event has no end within [`Splitter::LONGEST_EVENT`].
     pub fn push(&mut self, bytes: &Bytes) -> Result<Option<Bytes>, EventTooLarge> {
+        if !self.begun {
+            return self.begin(bytes);
+        }
         if self.rest.is_empty() {
             let Some(border) = (self.last_border)(bytes) else {
                 self.rest.extend_from_slice(bytes);
@@ -62,10 +77,31 @@ impl Splitter {
             }
             return self.checked(Some(bytes.slice(..border)));
         }
+        // What was searched before is not searched again: an event may come in very many pieces.
+        let searched = self.rest.len().saturating_sub(LONGEST_BORDER);
         self.rest.extend_from_slice(bytes);
-        let border = (self.last_border)(&self.rest);
-        let whole = border.map(|border| self.rest.split_to(border).freeze());
+        let border = self.rest.get(searched..).and_then(self.last_border);
+        let whole = border.map(|border| self.rest.split_to(searched + border).freeze());
         self.checked(whole)
+    }
+
+    /// Takes the first bytes, up to the first that is no part of a byte order mark.
+    fn begin(&mut self, bytes: &Bytes) -> Result<Option<Bytes>, EventTooLarge> {
+        let held = self.rest.len();
+        let Some(rest_of_mark) = BYTE_ORDER_MARK.get(held..) else {
+            self.begun = true;
+            return self.push(bytes);
+        };
+        if rest_of_mark.len() > bytes.len() && rest_of_mark.starts_with(bytes) {
+            self.rest.extend_from_slice(bytes);
+            return Ok(None);
+        }
+        self.begun = true;
+        if !bytes.starts_with(rest_of_mark) {
+            return self.push(bytes);
+        }
+        self.rest.clear();
+        self.push(&bytes.slice(rest_of_mark.len()..))
     }
 
     /// What is left after the last border; not empty if the stream broke inside an event.
@@ -97,6 +133,22 @@ fn last_border(bytes: &[u8]) -> Option<usize> {
     })
 }
 
+/// The event that a clean end leaves without its empty line, with one: what of it came is all of it,
+/// which is known only of `[DONE]` and of JSON objects.
+#[must_use]
+pub fn unterminated(rest: &[u8]) -> Option<Bytes> {
+    let rest = rest.trim_ascii_end();
+    let last_line = memchr::memrchr(b'\n', rest).map_or(0, |end| end + 1);
+    data(rest.get(last_line..)?).next()?;
+    let whole = data(rest).all(|data| is_done(data) || is_object(data));
+    whole.then(|| [rest, b"\n\n"].concat().into())
+}
+
+fn is_object(data: &[u8]) -> bool {
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok();
+    is_json && data.trim_ascii_start().starts_with(b"{")
+}
+
 /// The data of each event in `events`, in order; several `data` lines of one event are read as
 /// several, which no chat stream has.
 pub fn data(events: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -122,8 +174,11 @@ pub fn write_event(out: &mut Vec<u8>, data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::cell::Cell;
+
     use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn a_piece_that_ends_at_a_border_is_not_copied() {
@@ -142,7 +197,106 @@ mod tests {
         assert!(is_done(b"[DONE]"));
     }
 
+    #[test]
+    fn an_event_in_very_many_pieces_is_searched_once() {
+        thread_local!(static SEARCHED: Cell<usize> = const { Cell::new(0) });
+        let mut splitter = Splitter {
+            last_border: |bytes| {
+                SEARCHED.set(SEARCHED.get() + bytes.len());
+                last_border(bytes)
+            },
+            ..Splitter::default()
+        };
+        let piece = Bytes::from_static(b"data: x\n");
+        for _ in 0..1_000 {
+            assert_eq!(splitter.push(&piece), Ok(None));
+        }
+        assert!(SEARCHED.get() <= 1_000 * (piece.len() + LONGEST_BORDER));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_taken_off_the_beginning_only() {
+        let joined = |text: &[u8], cut: usize, mut splitter: Splitter| {
+            let mut out = Vec::new();
+            for piece in text.chunks(cut) {
+                let whole = splitter.push(&Bytes::copy_from_slice(piece)).unwrap();
+                out.extend_from_slice(&whole.unwrap_or_default());
+            }
+            out.extend_from_slice(&splitter.take_remainder());
+            out
+        };
+        for (text, kept) in [
+            (&b"\xEF\xBB\xBFdata: a\n\n\xEF\xBB\xBF\n\n"[..], 3_usize),
+            (b"\xEF\xBB\xBF\xEF\xBB\xBF\n\n", 3),
+            (b"\xEF\xBBdata: a\n\n", 0),
+            (b"\xEF\n\n", 0),
+            (b"\xEF\xBB", 0),
+            (b"\xEF\xBB\xBF", 3),
+            (b"\n\n\xEF\xBB\xBF\n\n", 0),
+        ] {
+            for cut in 1..=text.len() {
+                assert_eq!(joined(text, cut, Splitter::default()), &text[kept..]);
+                assert_eq!(joined(text, cut, Splitter::of_lines()), &text[kept..]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_without_its_empty_line_is_one_if_it_is_known_to_be_whole() {
+        let ended = |rest: &str| unterminated(rest.as_bytes()).map(|event| event.to_vec());
+        for (rest, event) in [
+            ("data: [DONE]", "data: [DONE]\n\n"),
+            ("data:[DONE]\n", "data:[DONE]\n\n"),
+            ("data: {\"a\": 1}\r\n\r", "data: {\"a\": 1}\n\n"),
+            ("event: x\r\ndata: {}", "event: x\r\ndata: {}\n\n"),
+            ("\n: ping\ndata: {}\n", "\n: ping\ndata: {}\n\n"),
+        ] {
+            assert_eq!(ended(rest).as_deref(), Some(event.as_bytes()), "{rest:?}");
+        }
+        for rest in [
+            "",
+            "\n",
+            ": ping",
+            "event: message_stop",
+            "data",
+            "data:",
+            "data: ",
+            "data: {}\nda",
+            "data: {}\nevent: x",
+            "data: 12",
+            "data: \"a\"",
+            "data: [DONE",
+            "data: {\"a\": 1",
+            "data: {}{",
+            "data: x\ndata: {}",
+            "{}",
+            "[DONE]",
+        ] {
+            assert_eq!(ended(rest), None, "{rest:?}");
+        }
+    }
+
     proptest! {
+        /// The border search goes over every byte about once, and finds what one over all of them does.
+        #[test]
+        fn borders_are_found_wherever_the_stream_is_cut(
+            text in "[a\r\n]{0,60}",
+            cuts in prop::collection::vec(1_usize..9, 1..20),
+        ) {
+            let mut splitter = Splitter::default();
+            let (mut plain, mut rest) = (Vec::new(), text.as_bytes());
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break }
+                let (piece, after) = rest.split_at((*cut).min(rest.len()));
+                rest = after;
+                plain.extend_from_slice(piece);
+                let whole = last_border(&plain).map(|border| plain.drain(..border).collect());
+                let found = splitter.push(&Bytes::copy_from_slice(piece)).unwrap();
+                prop_assert_eq!(found, whole.map(|whole: Vec<u8>| whole.into()));
+                prop_assert_eq!(splitter.remainder(), &plain);
+            }
+        }
+
         #[test]
         fn nothing_is_lost_and_events_stay_whole(
             events in prop::collection::vec("[a-z]{0,9}", 1..20),

@@ -3,6 +3,7 @@
 mod broken;
 mod commit;
 mod flight;
+mod framing;
 mod hangup;
 mod mixed;
 mod thousand;

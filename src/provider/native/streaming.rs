@@ -17,6 +17,10 @@ use crate::{
     wire::said::Event,
 };
 
+/// How much may come before something is said, in bytes, the event that says it not counted. Pings and
+/// counts of tokens are all that comes.
+const LONGEST_SILENCE: usize = 1 << 20;
+
 /// One call whose stream is being read.
 pub(super) struct Streaming {
     transport: Transport,
@@ -25,6 +29,8 @@ pub(super) struct Streaming {
     framing: Framing,
     /// Whether something was said.
     begun: bool,
+    /// The bytes that said nothing, until something was said.
+    silence: usize,
     state: State,
     /// What broke it, right behind what was handed out last.
     failure: Option<UpstreamError>,
@@ -59,6 +65,7 @@ impl Streaming {
             frames: Frames::new(transport, talk.answered, framing),
             framing,
             begun: false,
+            silence: 0,
             state: State::Open,
             failure: None,
         };
@@ -69,7 +76,7 @@ impl Streaming {
                     return Err(transport.decode_error(&"a stream without an answer"));
                 }
                 match streaming.next().await {
-                    Ok(told) => events.extend(told.events),
+                    Ok(told) => keep(&mut events, told.events),
                     Err(UpstreamError {
                         kind: UpstreamErrorKind::Stream(why),
                         ..
@@ -82,6 +89,10 @@ impl Streaming {
                     && let Some(failure) = streaming.failure.take()
                 {
                     return Err(failure);
+                }
+                if streaming.silence > LONGEST_SILENCE {
+                    let why = format!("{LONGEST_SILENCE} bytes of a stream without an answer");
+                    return Err(transport.decode_error(&why));
                 }
             }
             Ok(Told {
@@ -100,8 +111,10 @@ impl Streaming {
             return Err(failure);
         }
         let mut events = Vec::new();
+        let mut length = 0;
         let read = match self.frames.next().await? {
             Some(run) => {
+                length = run.len();
                 let mut data = self.framing.data(&run);
                 data.try_for_each(|data| self.reader.event(data, &mut events))
             }
@@ -111,7 +124,11 @@ impl Streaming {
             }
         };
         let says = |event: &Event| matches!(event, Event::Say { said, .. } if said.is_something());
-        self.begun |= events.iter().any(says);
+        let said = events.iter().any(says);
+        self.begun |= said;
+        if !self.begun {
+            self.silence = self.silence.saturating_add(length);
+        }
         if let Err(broken) = read {
             let failure = self.broken(broken);
             if events.is_empty() {
@@ -125,6 +142,9 @@ impl Streaming {
             self.state = State::Over;
         }
         let over = self.state != State::Open;
+        if !said && !over {
+            self.frames.pause().await?;
+        }
         Ok(Told { events, over })
     }
 
@@ -157,6 +177,19 @@ impl Streaming {
             Some(((call, told), goes_on.then_some(streaming)))
         });
         told.boxed()
+    }
+}
+
+/// Adds `more` to `events`; of the counts of tokens, only the last is kept.
+fn keep(events: &mut Vec<Event>, more: Vec<Event>) {
+    for event in more {
+        let known = events
+            .iter_mut()
+            .find(|known| matches!((known, &event), (Event::Usage(_), Event::Usage(_))));
+        match known {
+            Some(known) => *known = event,
+            None => events.push(event),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    answer::{Answer, event},
+    answer::{Answer, completion, event, events_of},
     asking,
     client::Reply,
     gateway::Gateway,
@@ -56,4 +56,23 @@ async fn a_success_that_is_none_and_quotes_the_key() {
 async fn another_field_of_an_error_that_quotes_the_key() {
     let error = json!({"error": {"message": "no", "type": KEY, "param": KEY, "code": KEY}});
     assert_is_hidden(&answered(Answer::json(&error).status(400), false).await);
+}
+
+#[tokio::test]
+async fn a_header_that_quotes_the_key() {
+    for (answer, stream) in [
+        (Answer::json(&completion("Algae", 1)), false),
+        (Answer::events(events_of("Algae")), true),
+    ] {
+        let answer = answer
+            .header("x-request-id", &format!("req-{KEY}"))
+            .header("openai-organization", KEY)
+            .header("x-ratelimit-limit-requests", &format!("60;key={KEY}"))
+            .header("x-ratelimit-remaining-requests", "59");
+        let reply = answered(answer, stream).await;
+        assert_eq!((reply.status, reply.said().as_str()), (200, "Algae"));
+        assert!(!format!("{:?}", reply.headers).contains(KEY));
+        assert_eq!(reply.header("x-ratelimit-remaining-requests"), "59");
+        assert_eq!(reply.header("x-refrain-upstream-request-id"), "");
+    }
 }

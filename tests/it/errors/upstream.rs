@@ -104,6 +104,17 @@ async fn a_rate_limit_is_passed_on_with_its_wait() {
 }
 
 #[tokio::test]
+async fn a_wait_that_is_given_as_a_date_is_passed_on_in_seconds() {
+    for (date, wait) in [("Fri, 06 Nov 2026 08:00:00 GMT", "40"), ("", "1")] {
+        let answer = Answer::error(429, "slow down")
+            .header("retry-after", "Fri, 06 Nov 2026 08:00:40 GMT")
+            .header("date", date);
+        let reply = alone(answer).await;
+        assert_eq!((reply.status, reply.header("retry-after")), (429, wait));
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_is_down_is_a_502_503_or_504() {
     for (status, seen, code) in [
         (500, 502, "upstream_error"),

@@ -84,8 +84,9 @@ async fn an_end_inside_an_event() {
     let last = event(&chunk(&json!({}), Some("stop")));
     for half in [
         "data: {\"choices\":[{\"del",
-        last.trim_end(),
-        "data: [DONE]",
+        last.trim_end().strip_suffix('}').unwrap(),
+        "data: [DONE",
+        "data: [DONE]\nda",
     ] {
         let upstream = Upstream::start().await;
         let gateway = Gateway::before(&upstream).await;
