@@ -12,20 +12,60 @@
 //! | `timeout_error`, `overloaded_error` | 504, 503 | `server_error` |
 //! | `api_error`, any other | 500 | `server_error` |
 
-use super::wire::{Error, ErrorBody};
+use serde_json::Value;
+
+use super::wire::Error;
 use crate::{provider::transport::Failure, wire::error_body::ErrorObject};
 
-/// Reads the body of an answer without success.
+/// Reads the body of an answer without success. Servers that speak the dialect, and proxies, also send the
+/// error in a list, as a text, or without the object around it.
 pub(super) fn read_failure(status: u16, body: &[u8]) -> Failure {
-    let error = serde_json::from_slice(body).ok();
-    let Some(ErrorBody { error }) = error else {
-        return Failure {
-            status: if status == 529 { 503 } else { status },
+    let body = serde_json::from_slice(body).ok().map(unlisted);
+    let error = body.and_then(|mut body| {
+        let fields = body.as_object_mut()?;
+        match fields.remove("error") {
+            None | Some(Value::Null) if fields.contains_key("message") => told(body),
+            error => told(error?),
+        }
+    });
+    match error {
+        Some(error) => failure(Some(status), error),
+        None => Failure {
+            status: own(status),
             error: None,
             retry_after: None,
-        };
-    };
-    failure(Some(status), error)
+        },
+    }
+}
+
+/// The error that a body with a good status is instead of an answer.
+pub(super) fn reported(body: Value) -> Option<Failure> {
+    let error = unlisted(body).get_mut("error")?.take();
+    Some(failure(None, told(error)?))
+}
+
+/// The first of a list.
+fn unlisted(mut body: Value) -> Value {
+    match body.as_array_mut() {
+        Some(list) => list.first_mut().map(Value::take).unwrap_or_default(),
+        None => body,
+    }
+}
+
+/// An error that says something.
+fn told(error: Value) -> Option<Error> {
+    let error = Error::from(error);
+    (!(error.kind.is_empty() && error.message.is_empty())).then_some(error)
+}
+
+/// The usual status for one that only Anthropic has.
+fn own(status: u16) -> u16 {
+    match status {
+        // Cancelled by a deadline of somebody in between.
+        499 => 504,
+        529 => 503,
+        status => status,
+    }
 }
 
 /// What `error` means; `status` where there was one.
@@ -43,8 +83,7 @@ pub(super) fn failure(status: Option<u16>, error: Error) -> Failure {
         _ => 500,
     };
     let says = |words: &str| error.message.to_ascii_lowercase().contains(words);
-    let status = match status.unwrap_or(by_type) {
-        529 => 503,
+    let status = match own(status.unwrap_or(by_type)) {
         // The gateway's account, not the client's request.
         400 if says("credit balance is too low") => 402,
         status => status,

@@ -10,9 +10,12 @@ use super::{
     abilities::Abilities,
     wire::{Block, Metadata, OutputConfig, Request, Source},
 };
-use crate::wire::{
-    ask::{Ask, Cannot, Unable},
-    chat::Delivery,
+use crate::{
+    provider::echoes,
+    wire::{
+        ask::{Ask, Cannot, Unable},
+        chat::Delivery,
+    },
 };
 
 mod caching;
@@ -133,7 +136,7 @@ fn refuse(ask: &Ask, cannot: &mut Cannot) -> Result<(), Unable> {
             cannot.carry(param, lacks)?;
         }
     }
-    let rest = ask.rest.iter();
+    let rest = echoes::asking(&ask.rest);
     cannot
         .carry_rest(rest.filter(|(field, _): &(&String, &Value)| !TAKEN.contains(&field.as_str())))
 }

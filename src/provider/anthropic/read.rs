@@ -25,8 +25,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    failure::failure,
-    wire::{Answer, Delta, End, ErrorBody, Event as Sent, Head, Said as Block, Tokens},
+    failure::{failure, reported},
+    wire::{Answer, Delta, End, Event as Sent, Head, Said as Block, Tokens},
 };
 use crate::{
     provider::dialect::{Broken, Reader},
@@ -118,6 +118,9 @@ impl Reading {
                     told,
                 );
                 Open::Other
+            }
+            Block::ToolUse { name, .. } if name.is_empty() => {
+                return Err(unreadable("a `tool_use` without a name"));
             }
             Block::ToolUse { id, name, input } => {
                 let is_answer = self.answer_tool.as_ref() == Some(&name);
@@ -281,9 +284,10 @@ impl Reader for Reading {
         let answer: Answer = match serde_json::from_slice(body) {
             Ok(answer) => answer,
             Err(error) => {
-                return Err(match serde_json::from_slice(body) {
-                    Ok(ErrorBody { error }) => Broken::Reported(failure(None, error)),
-                    Err(_) => unreadable(&format!("not a message: {error}")),
+                let body = serde_json::from_slice(body).ok();
+                return Err(match body.and_then(reported) {
+                    Some(failure) => Broken::Reported(failure),
+                    None => unreadable(&format!("not a message: {error}")),
                 });
             }
         };

@@ -304,18 +304,24 @@ pub(super) enum Delta {
     Other,
 }
 
-/// `{"type": "error", "error": {…}}`.
-#[derive(Debug, Deserialize)]
-pub(super) struct ErrorBody {
-    pub(super) error: Error,
+/// What went wrong: `{"type": "…", "message": "…"}`, or a text where a proxy says it. What is missing is
+/// empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Value")]
+pub(super) struct Error {
+    pub(super) kind: String,
+    pub(super) message: String,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Error {
-    #[serde(rename = "type", default)]
-    pub(super) kind: String,
-    #[serde(default)]
-    pub(super) message: String,
+impl From<Value> for Error {
+    fn from(error: Value) -> Self {
+        let text = |name: &str| error.get(name).and_then(Value::as_str);
+        let message = error.as_str().or_else(|| text("message"));
+        Self {
+            kind: text("type").unwrap_or_default().to_owned(),
+            message: message.unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 /// `GET /v1/models`.

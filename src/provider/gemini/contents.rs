@@ -11,6 +11,8 @@
 //! <https://ai.google.dev/gemini-api/docs/thought-signatures> (seen 2026-11). Invariant: the contents
 //! begin with the user, take turns, and have no empty part but for one that bears a signature.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -19,8 +21,9 @@ use super::{
     names,
     wire::{Content, FunctionCall, FunctionResponse, Part, Role},
 };
-use crate::wire::ask::{
-    Assistant, Cannot, Content as Asked, Spoken, ToolResult, Turn, Unable, text_of,
+use crate::{
+    provider::echoes,
+    wire::ask::{Assistant, Cannot, Content as Asked, Spoken, ToolResult, Turn, Unable, text_of},
 };
 
 /// What Google lets pass for the signature of a call that it did not make itself.
@@ -42,9 +45,10 @@ pub(super) struct Conversation {
 impl Conversation {
     /// Puts `turns` to `model`.
     pub(super) fn put(turns: &[Turn], model: Model, cannot: &mut Cannot) -> Result<Self, Unable> {
+        echoes::refuse_unknown(turns, cannot)?;
         let mut conversation = Self::default();
         let mut turns = turns.iter().peekable();
-        let mut calls: &[_] = &[];
+        let mut places: HashMap<&str, usize> = HashMap::new();
         while let Some(turn) = turns.next() {
             match turn {
                 Turn::System(spoken) => conversation.instruct(spoken, cannot)?,
@@ -57,7 +61,8 @@ impl Conversation {
                 Turn::Assistant(assistant) => {
                     let parts = assistant_parts(assistant, model, cannot)?;
                     conversation.say(Role::Model, parts);
-                    calls = &assistant.calls;
+                    let ids = assistant.calls.iter().map(|call| call.id.as_str());
+                    places = ids.zip(0..).collect();
                 }
                 Turn::Tool(result) => {
                     let mut results = vec![result];
@@ -66,9 +71,7 @@ impl Conversation {
                     {
                         results.push(result);
                     }
-                    results.sort_by_key(|result| {
-                        calls.iter().position(|call| call.id == result.call_id)
-                    });
+                    results.sort_by_key(|result| places.get(result.call_id.as_str()));
                     let parts = result_parts(&results, cannot)?;
                     conversation.say(Role::User, parts);
                 }

@@ -114,7 +114,9 @@ fn failure(status: u16, error: Reported) -> Failure {
     let retry_after = error
         .details
         .iter()
-        .find_map(|detail| seconds(detail.retry_delay.as_deref()?));
+        .find_map(|detail| seconds(detail.retry_delay.as_deref()?))
+        // Waiting mends nothing else.
+        .filter(|_| matches!(status, 429 | 503));
     Failure {
         status,
         error: Some(ErrorObject {

@@ -9,17 +9,21 @@
 //! | `thoughtSignature` of anything else | the same of the message, the last one, at its end |
 //! | `logprobsResult` | the probabilities of the next text |
 //! | `promptFeedback.blockReason`, no candidates | an empty answer, ended by `content_filter` |
-//! | images, run code, citations | nothing: no request can ask for them |
+//! | images, run code | nothing: no request can ask for them; broken where they are all of the answer |
+//! | citations | nothing |
 //!
 //! The end is told when the stream ends, since some models give a `finishReason` with every event. A
 //! stream without one is broken, and so is an answer that ends for a reason that leaves it unusable.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
 use super::{
     failure, names,
     wire::{
-        Candidate, FunctionCall, LogprobsCandidate, LogprobsResult, Part, Response, UsageMetadata,
+        Candidate, FunctionCall, LogprobsCandidate, LogprobsResult, Response, SpokenPart,
+        UsageMetadata,
     },
 };
 use crate::{
@@ -32,6 +36,9 @@ use crate::{
         said::{Counts, Event, Finish, Said},
     },
 };
+
+/// Fields of parts that are no content themselves.
+const ABOUT_PARTS: [&str; 3] = ["mediaResolution", "partMetadata", "videoMetadata"];
 
 /// Reads one answer to a request for so many candidates.
 #[derive(Debug)]
@@ -46,10 +53,14 @@ pub(super) struct Answer {
 /// What was heard of one candidate.
 #[derive(Debug, Default)]
 struct Heard {
-    /// The ids of its calls.
-    calls: Vec<String>,
+    /// How many calls there were.
+    calls: usize,
+    /// Their ids.
+    ids: HashSet<String>,
     /// Whether it said any text.
     spoke: bool,
+    /// The kind of the first part that can't be told.
+    untold: Option<String>,
     signature: Option<String>,
     logprobs: Vec<Value>,
     finish: Option<(String, Option<String>)>,
@@ -172,7 +183,7 @@ impl Reader for Answer {
 }
 
 impl Heard {
-    fn part(&mut self, part: Part, id: &str, choice: u64) -> Result<Option<Said>, Broken> {
+    fn part(&mut self, part: SpokenPart, id: &str, choice: u64) -> Result<Option<Said>, Broken> {
         let signature = part.thought_signature.filter(|text| !text.is_empty());
         if let Some(call) = part.function_call {
             if call.name.is_empty() {
@@ -182,6 +193,12 @@ impl Heard {
         }
         if signature.is_some() {
             self.signature = signature;
+        }
+        if self.untold.is_none() {
+            let mut rest = part.rest.into_iter();
+            let kind =
+                rest.find(|(key, value)| !ABOUT_PARTS.contains(&key.as_str()) && !value.is_null());
+            self.untold = kind.map(|(key, _)| key);
         }
         let Some(text) = part.text.filter(|text| !text.is_empty()) else {
             return Ok(None);
@@ -206,10 +223,10 @@ impl Heard {
     ) -> Said {
         let given = call
             .id
-            .filter(|id| !id.is_empty() && !self.calls.contains(id));
-        let id = given.or_else(|| made_id(answer, choice, self.calls.len()));
-        // A call without any id still takes its place.
-        self.calls.push(id.clone().unwrap_or_default());
+            .filter(|id| !id.is_empty() && !self.ids.contains(id));
+        let id = given.or_else(|| made_id(answer, choice, self.calls));
+        self.calls += 1;
+        self.ids.extend(id.clone());
         let mut extra = Map::new();
         if let Some(signature) = signature {
             extra.insert("extra_content".to_owned(), extra_content(&signature));
@@ -239,8 +256,21 @@ impl Heard {
         rest
     }
 
-    /// Source: `FinishReason` at <https://ai.google.dev/api/generate-content> (seen 2026-11).
+    /// Why it ended, unless it has said nothing but what can't be told.
     fn finish(&self) -> Result<Finish, Broken> {
+        let finish = self.reason()?;
+        match &self.untold {
+            Some(kind) if finish != Finish::ContentFilter && !self.spoke && self.calls == 0 => {
+                let kind: String = kind.chars().take(64).collect();
+                let why = format!("it answered with `{}` and no text", kind.escape_debug());
+                Err(Broken::Unreadable(why))
+            }
+            Some(_) | None => Ok(finish),
+        }
+    }
+
+    /// Source: `FinishReason` at <https://ai.google.dev/api/generate-content> (seen 2026-11).
+    fn reason(&self) -> Result<Finish, Broken> {
         let Some((reason, message)) = &self.finish else {
             let why = "it ended before the answer did".to_owned();
             return Err(Broken::Unreadable(why));

@@ -16,7 +16,10 @@ use super::{
         SafetySetting, ThinkingConfig, ToolConfig, Tools,
     },
 };
-use crate::wire::ask::{Ask, Cannot, Effort, Format, ToolChoice, Unable};
+use crate::{
+    provider::echoes,
+    wire::ask::{Ask, Cannot, Effort, Format, ToolChoice, Unable},
+};
 
 /// More texts than this can't end an answer.
 const MOST_STOPS: usize = 5;
@@ -199,7 +202,7 @@ fn put_rest(
 /// The fields of `rest`, with those of `google` and `extra_body.google` among them.
 fn fields(rest: &Map<String, Value>) -> Fields<'_> {
     let mut found = Vec::new();
-    for (name, value) in rest {
+    for (name, value) in echoes::asking(rest) {
         match (name.as_str(), value) {
             ("google", Value::Object(google)) => {
                 found.extend(below("google", google));

@@ -44,25 +44,25 @@ pub(super) struct Content {
     pub(super) parts: Vec<Part>,
 }
 
-/// A part of a turn, said or heard. One of text, call, response and the two kinds of data is set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// A part of a turn that is sent. One of text, call, response and the two kinds of data is set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Part {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<String>,
     /// Whether the text is a thought.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) thought: Option<bool>,
     /// Base64; to be sent back as it came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) thought_signature: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) function_call: Option<FunctionCall>,
-    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) function_response: Option<FunctionResponse>,
-    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) inline_data: Option<Blob>,
-    #[serde(default, skip_serializing_if = "Option::is_none", skip_deserializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file_data: Option<FileData>,
 }
 
@@ -322,7 +322,22 @@ pub(super) struct Candidate {
 #[serde(default)]
 pub(super) struct Spoken {
     #[serde(deserialize_with = "or_default")]
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<SpokenPart>,
+}
+
+/// A part of what a candidate says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct SpokenPart {
+    pub(super) text: Option<String>,
+    /// Whether the text is a thought.
+    pub(super) thought: Option<bool>,
+    /// Base64; to be sent back as it came.
+    pub(super) thought_signature: Option<String>,
+    pub(super) function_call: Option<FunctionCall>,
+    /// What else it is: images, code that was run, ….
+    #[serde(flatten)]
+    pub(super) rest: Map<String, Value>,
 }
 
 /// Why a prompt was not answered.

@@ -11,22 +11,14 @@
 //! | `tool_calls` | `tool_calls` with ids; the arguments as object |
 //! | `tool` | `tool` with `tool_call_id` and `tool_name`; stays by itself, also when empty |
 
-use serde_json::{Map, Value};
-
 use super::{
     known::Facts,
     wire::{Message, ToolCall, ToolCallFunction},
 };
-use crate::wire::ask::{Assistant, Cannot, Content, Part, Source, ToolResult, Turn, Unable};
-
-/// Fields of messages that say nothing about what is asked.
-const HINTS: [&str; 5] = [
-    "id",
-    "cache_control",
-    "extra_content",
-    "provider_specific_fields",
-    "reasoning_details",
-];
+use crate::{
+    provider::echoes,
+    wire::ask::{Assistant, Cannot, Content, Part, Source, ToolResult, Turn, Unable},
+};
 
 /// The messages of `turns`, without those that say nothing.
 pub(super) fn messages(
@@ -34,18 +26,13 @@ pub(super) fn messages(
     facts: &Facts,
     cannot: &mut Cannot,
 ) -> Result<Vec<Message>, Unable> {
+    echoes::refuse_unknown(turns, cannot)?;
     let sees = !facts.lacks("vision");
     let mut messages: Vec<Message> = Vec::with_capacity(turns.len());
     for turn in turns {
         let message = match turn {
-            Turn::System(spoken) => {
-                unknown(spoken.at, &spoken.extra, cannot)?;
-                of_parts("system", &spoken.parts, sees, cannot)?
-            }
-            Turn::User(spoken) => {
-                unknown(spoken.at, &spoken.extra, cannot)?;
-                of_parts("user", &spoken.parts, sees, cannot)?
-            }
+            Turn::System(spoken) => of_parts("system", &spoken.parts, sees, cannot)?,
+            Turn::User(spoken) => of_parts("user", &spoken.parts, sees, cannot)?,
             Turn::Assistant(assistant) => of_assistant(assistant, sees, cannot)?,
             Turn::Tool(result) => of_tool(result, sees, cannot)?,
         };
@@ -62,14 +49,6 @@ pub(super) fn messages(
         return Err(Unable::invalid("messages", message));
     }
     Ok(messages)
-}
-
-fn unknown(at: usize, extra: &Map<String, Value>, cannot: &mut Cannot) -> Result<(), Unable> {
-    let names = extra.keys().filter(|key| !HINTS.contains(&key.as_str()));
-    for name in names {
-        cannot.carry(format!("messages[{at}].{name}"), "has nothing like it")?;
-    }
-    Ok(())
 }
 
 fn says_nothing(message: &Message) -> bool {
@@ -153,7 +132,6 @@ fn image(
 }
 
 fn of_assistant(assistant: &Assistant, sees: bool, cannot: &mut Cannot) -> Result<Message, Unable> {
-    unknown(assistant.at, &assistant.extra, cannot)?;
     let mut message = of_parts("assistant", &assistant.parts, sees, cannot)?;
     message.thinking = match &assistant.reasoning {
         Some(reasoning) => reasoning.clone(),
@@ -175,7 +153,6 @@ fn of_assistant(assistant: &Assistant, sees: bool, cannot: &mut Cannot) -> Resul
 }
 
 fn of_tool(result: &ToolResult, sees: bool, cannot: &mut Cannot) -> Result<Message, Unable> {
-    unknown(result.at, &result.extra, cannot)?;
     let mut message = of_parts("tool", &result.parts, sees, cannot)?;
     message.tool_name = Some(result.name.clone());
     message.tool_call_id = Some(result.call_id.clone());

@@ -12,7 +12,10 @@
 use serde_json::{Map, Value, json};
 
 use super::known::Facts;
-use crate::wire::ask::{Ask, Cannot, Effort, Sampling, Unable};
+use crate::{
+    provider::echoes,
+    wire::ask::{Ask, Cannot, Effort, Sampling, Unable},
+};
 
 /// The options that there are.
 const OPTIONS: [&str; 32] = [
@@ -73,7 +76,7 @@ pub(super) fn running(
         ..Running::default()
     };
     let mut unknown = Vec::new();
-    for (name, value) in &ask.rest {
+    for (name, value) in echoes::asking(&ask.rest) {
         let name = name.as_str();
         match name {
             // Those that OpenAI has are read already.

@@ -5,6 +5,8 @@
 //! | `message.thinking` | thought |
 //! | `message.content`, with `logprobs` | text |
 //! | `message.tool_calls` | calls, each whole |
+//! | `message.images` | nothing; broken where they are all of the answer |
+//! | `done` without any `message` before | broken: there is no answer |
 //! | `done`, `done_reason` `stop` or none | the end |
 //! | … `length` | the end, for want of room |
 //! | … anything else (`load`, `unload`) | broken: there is no answer |
@@ -13,6 +15,8 @@
 //!
 //! A whole answer is one such line. A prompt that was read before has no `prompt_eval_count` with older
 //! servers; it is counted as 0 then, and if `eval_count` is missing too there is no count at all.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -31,7 +35,13 @@ pub(super) struct Lines {
     begun: bool,
     done: bool,
     /// The ids of calls so far.
-    ids: Vec<String>,
+    ids: HashSet<String>,
+    /// Whether there was a message, even an empty one.
+    heard: bool,
+    /// Whether any of it was text or a call.
+    spoke: bool,
+    /// Whether any of it was images.
+    drew: bool,
 }
 
 impl Reader for Lines {
@@ -57,9 +67,12 @@ impl Reader for Lines {
             });
         }
         if let Some(message) = line.message {
+            self.heard = true;
+            self.drew |= message.images.is_some_and(|images| !images.is_empty());
             let thinking = message.thinking.filter(|text| !text.is_empty());
             let text = message.content.unwrap_or_default();
             let calls = message.tool_calls.unwrap_or_default();
+            self.spoke |= !(text.is_empty() && calls.is_empty());
             // Tokens of thoughts and calls have probabilities too, but no place for them.
             let about_text = !text.is_empty() || (thinking.is_none() && calls.is_empty());
             let logprobs = line
@@ -71,7 +84,7 @@ impl Reader for Lines {
                 told.push(say(Said::Text { text, logprobs }));
             }
             for call in calls {
-                let call = self.call(call);
+                let call = self.call(call)?;
                 told.push(say(call));
             }
         }
@@ -85,6 +98,15 @@ impl Reader for Lines {
                     return Err(Broken::Unreadable(why));
                 }
             };
+            if !self.heard {
+                return Err(Broken::Unreadable(
+                    "it ended without a `message`".to_owned(),
+                ));
+            }
+            if self.drew && !self.spoke {
+                let why = "it answered with `images` and no text";
+                return Err(Broken::Unreadable(why.to_owned()));
+            }
             if line.prompt_eval_count.is_some() || line.eval_count.is_some() {
                 let prompt = line.prompt_eval_count.unwrap_or(0);
                 let cached = line.prompt_eval_cached_count;
@@ -113,7 +135,10 @@ impl Reader for Lines {
 }
 
 impl Lines {
-    fn call(&mut self, call: SaidCall) -> Said {
+    fn call(&mut self, call: SaidCall) -> Result<Said, Broken> {
+        if call.function.name.is_empty() {
+            return Err(Broken::Unreadable("a call without a name".to_owned()));
+        }
         // Clients tell calls apart by their ids.
         let id = call
             .id
@@ -126,12 +151,12 @@ impl Lines {
             Ok(Value::String(text)) => text,
             Ok(_) | Err(_) => arguments.to_owned(),
         };
-        Said::Call {
+        Ok(Said::Call {
             id,
             name: call.function.name,
             arguments,
             extra: Map::new(),
-        }
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 //! leave out (`truncate`, `shift`, ids of tool calls, `bytes` of tokens) the server's `api/types.go`,
 //! which both are made from (all seen 2026-11).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{Map, Value, value::RawValue};
 
 /// The body of `POST /api/chat`.
@@ -111,6 +111,7 @@ pub(super) struct Said {
     pub(super) content: Option<String>,
     pub(super) thinking: Option<String>,
     pub(super) tool_calls: Option<Vec<SaidCall>>,
+    pub(super) images: Option<Vec<IgnoredAny>>,
 }
 
 /// A tool that the model calls.

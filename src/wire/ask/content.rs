@@ -161,9 +161,9 @@ fn file(at: &str, body: &Map<String, Value>) -> Result<Content, Unable> {
     let filename = text("filename").map(str::to_owned);
     let source = match (text("file_data"), text("file_id")) {
         (Some(data), _) if data.starts_with("data:") => address(&format!("{at}.file_data"), data)?,
-        // OpenAI takes the bare base64 as well; only documents in PDF can be meant.
+        // OpenAI takes the bare base64 as well; the name says what it is.
         (Some(data), _) => Source::Inline {
-            media_type: media_type_of(filename.as_deref()).to_owned(),
+            media_type: media_type_of(at, filename.as_deref())?.to_owned(),
             data: base64(&format!("{at}.file_data"), data)?,
         },
         (None, Some(id)) if id.contains("://") => Source::Url(id.to_owned()),
@@ -178,14 +178,52 @@ fn file(at: &str, body: &Map<String, Value>) -> Result<Content, Unable> {
     Ok(Content::File { source, filename })
 }
 
-fn media_type_of(filename: Option<&str>) -> &'static str {
-    let ending = filename
-        .and_then(|name| name.rsplit_once('.'))
-        .map(|(_, ending)| ending.to_ascii_lowercase());
-    match ending.as_deref() {
-        Some("txt" | "md" | "csv") => "text/plain",
-        _ => "application/pdf",
+/// Endings of names, and the media types of such files.
+const ENDINGS: [(&[&str], &str); 17] = [
+    (&["pdf"], "application/pdf"),
+    (&["json"], "application/json"),
+    (&["md", "markdown"], "text/markdown"),
+    (&["csv"], "text/csv"),
+    (&["html", "htm"], "text/html"),
+    (&["css"], "text/css"),
+    (&["xml"], "text/xml"),
+    (&["js", "mjs"], "text/javascript"),
+    (&["py"], "text/x-python"),
+    (&["png"], "image/png"),
+    (&["jpg", "jpeg"], "image/jpeg"),
+    (&["gif"], "image/gif"),
+    (&["webp"], "image/webp"),
+    (&["mp3"], "audio/mpeg"),
+    (&["wav"], "audio/wav"),
+    (&["mp4"], "video/mp4"),
+    (&PLAIN, "text/plain"),
+];
+
+/// Endings of names of plain text.
+const PLAIN: [&str; 28] = [
+    "txt", "text", "log", "tsv", "rst", "tex", "yaml", "yml", "toml", "ini", "jsonl", "sql", "sh",
+    "ts", "tsx", "jsx", "c", "h", "cpp", "hpp", "cs", "go", "java", "kt", "php", "rb", "rs",
+    "swift",
+];
+
+/// What a file of this name is; without an ending, a PDF, which OpenAI's own files are.
+fn media_type_of(at: &str, filename: Option<&str>) -> Result<&'static str, Unable> {
+    let name = filename.and_then(|name| name.trim().rsplit(['/', '\\']).next());
+    let ending = name.and_then(|name| name.rsplit_once('.'));
+    let ending = ending.map_or(String::new(), |(_, ending)| ending.to_ascii_lowercase());
+    if ending.is_empty() {
+        return Ok("application/pdf");
     }
+    let known = ENDINGS
+        .iter()
+        .find(|(endings, _)| endings.contains(&ending.as_str()));
+    known.map(|(_, media_type)| *media_type).ok_or_else(|| {
+        let message = format!(
+            "`{at}.filename` does not tell what the file is; send `file_data` as a data URL with its \
+             media type"
+        );
+        Unable::invalid(format!("{at}.filename"), message)
+    })
 }
 
 /// What a URL leads to: `data:` URLs (RFC 2397) are read.

@@ -18,7 +18,7 @@ async fn other_spellings_of_a_request_are_answered_from_the_cache() {
     for body in [
         plain.to_string(),
         spelled(json!({"n": 1, "presence_penalty": 0})),
-        spelled(json!({"n": 1.0, "stop": null, "tools": []})),
+        spelled(json!({"n": 1, "stop": null, "tools": []})),
         spelled(json!({"user": "somebody", "metadata": {"a": "b"}, "store": false})),
         spelled(json!({"messages": [{"content": QUESTION, "role": "user"}]})),
         spelled(

@@ -6,12 +6,17 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value};
+
 use super::{
     super::wire::{Block, Message, Role},
     content::{Speaker, block},
     ids::Ids,
 };
-use crate::wire::ask::{Assistant, Cannot, Part, ToolResult, Turn, Unable};
+use crate::{
+    provider::echoes::{self, cache_mark},
+    wire::ask::{Assistant, Cannot, Part, Spoken, ToolResult, Turn, Unable},
+};
 
 /// Stands before a conversation that begins with the assistant.
 const BEGIN: &str = "(The conversation begins with the assistant.)";
@@ -42,16 +47,16 @@ impl<'a> Turns<'a> {
         manner: Manner,
         cannot: &mut Cannot,
     ) -> Result<Self, Unable> {
+        echoes::refuse_unknown(turns, cannot)?;
         let mut put = Self::default();
         let mut ids = Ids::default();
         for turn in turns {
             match turn {
                 Turn::System(spoken) => {
-                    put.system
-                        .extend(blocks(&spoken.parts, Speaker::System, cannot)?);
+                    put.system.extend(said(spoken, Speaker::System, cannot)?);
                 }
                 Turn::User(spoken) => {
-                    put.say(Role::User, blocks(&spoken.parts, Speaker::User, cannot)?);
+                    put.say(Role::User, said(spoken, Speaker::User, cannot)?);
                 }
                 Turn::Assistant(assistant) => {
                     let said = put.assistant(assistant, manner, &mut ids, cannot)?;
@@ -115,6 +120,7 @@ impl<'a> Turns<'a> {
         if said.iter().all(|block| matches!(block, Block::Thought(_))) {
             said.clear();
         }
+        mark_last(&mut said, &assistant.extra);
         Ok(said)
     }
 
@@ -149,6 +155,24 @@ impl<'a> Turns<'a> {
     }
 }
 
+fn said<'a>(
+    spoken: &'a Spoken,
+    speaker: Speaker,
+    cannot: &mut Cannot,
+) -> Result<Vec<Block<'a>>, Unable> {
+    let mut blocks = blocks(&spoken.parts, speaker, cannot)?;
+    mark_last(&mut blocks, &spoken.extra);
+    Ok(blocks)
+}
+
+/// Puts the mark of a message on the last of its blocks that can have one.
+fn mark_last<'a>(blocks: &mut [Block<'a>], extra: &'a Map<String, Value>) {
+    let slot = blocks.iter_mut().rev().find_map(Block::mark);
+    if let (Some(slot), Some(mark)) = (slot, cache_mark(extra)) {
+        slot.get_or_insert(Cow::Borrowed(mark));
+    }
+}
+
 fn blocks<'a>(
     parts: &'a [Part],
     speaker: Speaker,
@@ -159,11 +183,11 @@ fn blocks<'a>(
 }
 
 /// The thoughts that came from Anthropic, and can go back there.
-pub(super) fn thoughts(assistant: &Assistant) -> impl Iterator<Item = &serde_json::Value> {
+pub(super) fn thoughts(assistant: &Assistant) -> impl Iterator<Item = &Value> {
     assistant.thinking.iter().filter(|block| {
-        let has = |field: &str| block.get(field).is_some_and(serde_json::Value::is_string);
-        let is_signed = || block.get("signature").and_then(serde_json::Value::as_str) != Some("");
-        match block.get("type").and_then(serde_json::Value::as_str) {
+        let has = |field: &str| block.get(field).is_some_and(Value::is_string);
+        let is_signed = || block.get("signature").and_then(Value::as_str) != Some("");
+        match block.get("type").and_then(Value::as_str) {
             Some("thinking") => has("thinking") && has("signature") && is_signed(),
             Some("redacted_thinking") => has("data"),
             Some(_) | None => false,
@@ -180,7 +204,8 @@ fn tool_result<'a>(
         .parts
         .iter()
         .rev()
-        .find_map(|part| part.cache_control.as_ref());
+        .find_map(|part| part.cache_control.as_ref())
+        .or_else(|| cache_mark(&result.extra));
     Ok(Block::ToolResult {
         tool_use_id: ids.result(&result.call_id),
         content: blocks(&result.parts, Speaker::Tool, cannot)?,

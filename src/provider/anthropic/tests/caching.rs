@@ -89,3 +89,32 @@ fn the_clients_marks_go_through_and_none_is_added() {
     fields["cache_control"] = mark;
     insta::assert_json_snapshot!(marks(&sent(fields)));
 }
+
+#[test]
+fn a_mark_on_a_message_goes_to_its_last_part() {
+    let mark = json!({"type": "ephemeral"});
+    let other = json!({"type": "ephemeral", "ttl": "1h"});
+    let sent = sent(json!({"messages": [
+        {"role": "system", "content": "Be brief.", "cache_control": mark},
+        {"role": "user", "cache_control": mark, "content": [
+            {"type": "text", "text": "Which bird"}, {"type": "text", "text": "is this?"}]},
+        {"role": "assistant", "content": "Let me look.", "cache_control": "ephemeral", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "a", "content": "A stork.", "cache_control": mark},
+        {"role": "assistant", "content": "A stork.", "cache_control": mark},
+        {"role": "user", "cache_control": mark, "content": [
+            {"type": "text", "text": "Sure?", "cache_control": other}]},
+    ]}));
+    assert_eq!(
+        sent["system"][0]["cache_control"],
+        Value::Null,
+        "more than four"
+    );
+    let messages = &sent["messages"];
+    assert_eq!(messages[0]["content"][0]["cache_control"], Value::Null);
+    assert_eq!(messages[0]["content"][1]["cache_control"], mark);
+    assert_eq!(messages[1]["content"][0]["cache_control"], Value::Null);
+    assert_eq!(messages[2]["content"][0]["cache_control"], mark);
+    assert_eq!(messages[3]["content"][0]["cache_control"], mark);
+    assert_eq!(messages[4]["content"][0]["cache_control"], other);
+}

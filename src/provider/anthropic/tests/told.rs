@@ -223,3 +223,10 @@ fn what_is_no_answer() {
     ];
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+#[test]
+fn a_call_of_no_tool_is_no_answer() {
+    let call = json!({"type": "tool_use", "id": "a", "name": "", "input": {}});
+    let why = whole(None, &message(json!([call]), "tool_use")).unwrap_err();
+    assert_eq!(why, "unreadable: a `tool_use` without a name");
+}

@@ -121,3 +121,17 @@ fn what_has_no_place_is_named() {
     let refusals = refusals.map(|fields| refused(MODEL, fields));
     insta::assert_snapshot!(refusals.join("\n"));
 }
+
+#[test]
+fn unknown_fields_of_messages_are_named() {
+    let messages =
+        json!([{"role": "user", "content": "a", "timestamp": 1, "id": "m", "mood": null}]);
+    let why = refused(MODEL, json!({"messages": messages}));
+    assert!(why.starts_with("messages[0].timestamp: "), "{why}");
+}
+
+#[test]
+fn parameters_that_say_what_holds_anyhow_are_no_errors() {
+    let sent = sent(json!({"functions": [], "function_call": "none", "verbosity": "medium"}));
+    assert!(sent.get("verbosity").is_none());
+}

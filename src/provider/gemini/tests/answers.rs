@@ -241,3 +241,50 @@ fn an_error_in_a_stream_is_reported() {
     let broken = streamed(&[event(json!([{"text": "Hel"}]), None), error], 1).unwrap_err();
     insta::assert_snapshot!(broken);
 }
+
+#[test]
+fn what_cannot_be_told_is_no_empty_answer() {
+    let image = json!({"inlineData": {"mimeType": "image/png", "data": "aa"}});
+    let code = json!({"executableCode": {"code": "1"}, "thoughtSignature": "c2ln"});
+    let thought = json!({"text": "Hm.", "thought": true});
+    for (parts, finish, kind) in [
+        (json!([image]), "STOP", "inlineData"),
+        (json!([code, image]), "STOP", "executableCode"),
+        (
+            json!([thought, {"text": ""}, image]),
+            "MAX_TOKENS",
+            "inlineData",
+        ),
+        (json!([{"hologram": {}}]), "STOP", "hologram"),
+    ] {
+        let why = whole(&candidate(parts.clone(), finish), 1).unwrap_err();
+        assert!(
+            why.contains("Unreadable") && why.contains(&format!("`{kind}`")),
+            "{why}"
+        );
+        let why = streamed(&[event(parts, None), event(json!([]), Some(finish))], 1).unwrap_err();
+        assert!(why.contains(&format!("`{kind}`")), "{why}");
+    }
+    for (parts, finish) in [
+        (json!([]), "STOP"),
+        (json!([{"text": ""}]), "STOP"),
+        (
+            json!([{"text": "", "inlineData": null, "partMetadata": {}}]),
+            "STOP",
+        ),
+        (json!([code, {"text": "2"}]), "STOP"),
+        (json!([image, {"functionCall": {"name": "f"}}]), "STOP"),
+        (json!([image]), "IMAGE_SAFETY"),
+    ] {
+        whole(&candidate(parts, finish), 1).unwrap();
+    }
+}
+
+#[test]
+fn very_many_calls_take_no_longer_each() {
+    let calls: Vec<Value> = (0..60_000)
+        .map(|at| json!({"functionCall": {"id": format!("a-rather-long-id-{at}"), "name": "f"}}))
+        .collect();
+    let told = streamed(&[event(json!(calls), Some("STOP"))], 1).unwrap();
+    assert!(told.len() > 60_000);
+}

@@ -140,3 +140,19 @@ fn an_impossible_wait_is_no_wait() {
     let long = error(429, "X", "m", &json!([{"retryDelay": "99999999999s"}]));
     assert!(told(429, &long).contains("86400s"));
 }
+
+#[test]
+fn only_what_waiting_mends_is_waited_for() {
+    let wait = json!([{"retryDelay": "3s"}]);
+    for (status, waits) in [
+        (400, false),
+        (403, false),
+        (404, false),
+        (429, true),
+        (500, false),
+        (503, true),
+    ] {
+        let body = error(status, "X", "m", &wait);
+        assert_eq!(told(status, &body).contains("after 3s"), waits, "{status}");
+    }
+}

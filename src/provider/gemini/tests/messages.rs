@@ -159,3 +159,48 @@ fn a_turn_that_answers_and_asks_at_once_begins_no_new_turn() {
     assert_eq!(call["thoughtSignature"], "skip_thought_signature_validator");
     assert_eq!(sent["contents"][2]["parts"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn results_of_very_many_calls_are_put_in_order() {
+    use crate::wire::ask::{Assistant, ToolCall, ToolResult, Turn};
+    let id = |at: usize| format!("a-rather-long-id-{at}");
+    let calls = (0..60_000).map(|at| ToolCall {
+        id: id(at),
+        name: "f".to_owned(),
+        arguments: "{}".to_owned(),
+        extra: serde_json::Map::new(),
+    });
+    let mut turns = vec![Turn::Assistant(Assistant {
+        at: 0,
+        parts: Vec::new(),
+        calls: calls.collect(),
+        reasoning: None,
+        thinking: Vec::new(),
+        extra: serde_json::Map::new(),
+    })];
+    turns.extend((0..60_000).rev().map(|at| {
+        Turn::Tool(ToolResult {
+            at: 60_000 - at,
+            call_id: id(at),
+            name: "f".to_owned(),
+            parts: Vec::new(),
+            extra: serde_json::Map::new(),
+        })
+    }));
+    let mut cannot = Cannot::new("google", false);
+    let model = model::Model::named(MODEL);
+    let put = contents::Conversation::put(&turns, model, &mut cannot).unwrap();
+    let answers = put.contents.last().unwrap().parts.iter();
+    let answers = answers.map(|part| part.function_response.as_ref().unwrap().id.clone());
+    assert!(answers.eq((0..60_000).map(id)));
+}
+
+#[test]
+fn unknown_fields_of_messages_are_named() {
+    let messages =
+        json!([{"role": "user", "content": "a", "timestamp": 1, "id": "m", "mood": null}]);
+    assert_eq!(
+        refused(json!({"messages": messages})),
+        "unsupported messages[0].timestamp"
+    );
+}

@@ -222,3 +222,12 @@ fn what_is_wrong() {
     let told: Vec<String> = list.into_iter().map(refused).collect();
     insta::assert_snapshot!(told.join("\n"));
 }
+
+#[test]
+fn what_says_what_holds_anyhow_is_no_error() {
+    sent(json!({"functions": [], "function_call": "none", "verbosity": "medium"}));
+    assert_eq!(
+        refused(json!({"verbosity": "low"})),
+        "unsupported verbosity"
+    );
+}

@@ -155,3 +155,37 @@ fn what_is_no_answer_is_broken() {
     }
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn what_cannot_be_told_is_no_empty_answer() {
+    let why = |body: &Value| format!("{:?}", told_whole(body).unwrap_err());
+    let nothing = json!({"model": "m", "done": true, "done_reason": "stop"});
+    assert!(why(&nothing).contains("without a `message`"));
+    let image =
+        json!({"message": {"role": "assistant", "content": "", "images": ["aa"]}, "done": true});
+    assert!(why(&image).contains("`images`"));
+    let both = json!({"message": {"role": "assistant", "content": "See.", "images": ["aa"]}, "done": true});
+    told_whole(&both).unwrap();
+    let ended = lines(&[
+        json!({"message": {"content": "Hi."}}),
+        json!({"done": true}),
+    ]);
+    told([ended.as_bytes()]).unwrap();
+}
+
+#[test]
+fn a_call_of_no_tool_is_no_answer() {
+    let call = json!({"function": {"name": "", "arguments": {}}});
+    let body = json!({"message": {"content": "", "tool_calls": [call]}, "done": true});
+    let why = format!("{:?}", told_whole(&body).unwrap_err());
+    assert!(why.contains("a call without a name"), "{why}");
+}
+
+#[test]
+fn very_many_calls_take_no_longer_each() {
+    let calls: Vec<Value> = (0..60_000)
+        .map(|at| json!({"id": format!("a-rather-long-id-{at}"), "function": {"name": "f"}}))
+        .collect();
+    let body = json!({"message": {"content": "", "tool_calls": calls}, "done": true});
+    assert!(told_whole(&body).unwrap().len() > 60_000);
+}

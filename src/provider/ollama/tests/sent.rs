@@ -285,3 +285,11 @@ fn windows() {
         7
     );
 }
+
+#[test]
+fn what_says_what_holds_anyhow_is_no_error() {
+    let sent = sent(&with(
+        json!({"functions": [], "function_call": "none", "verbosity": "medium"}),
+    ));
+    assert!(sent.get("verbosity").is_none());
+}
