@@ -163,7 +163,7 @@ pub(crate) const PHASES: &[Phase] = &[
         name: "translated_c64",
         what: "every prompt new, to a provider of kind `anthropic`",
         connections: 64,
-        model: "claude-mock",
+        model: "claude-sonnet-4-5",
         on: On::Plain,
         against: Some("pass_c64"),
         ..BASE
@@ -172,7 +172,7 @@ pub(crate) const PHASES: &[Phase] = &[
         name: "translated_stream_c16",
         what: "the same as a stream of 200 deltas sent at once",
         connections: 16,
-        model: "claude-mock",
+        model: "claude-sonnet-4-5",
         stream: true,
         on: On::Plain,
         against: Some("stream_c16"),

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use super::chat::{ChatRequest, Delivery};
+use super::chat::{ChatRequest, Delivery, WITHOUT_INFLUENCE};
 
 mod cannot;
 mod content;
@@ -96,21 +96,8 @@ impl Effort {
     ];
 }
 
-/// What shapes no answer, or is the default of its field, or is said elsewhere.
-const HINTS: [&str; 12] = [
-    "model",
-    "messages",
-    "stream",
-    "stream_options",
-    "user",
-    "safety_identifier",
-    "metadata",
-    "store",
-    "service_tier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "prediction",
-];
+/// What is read elsewhere, or only helps to be quick.
+const ELSEWHERE: [&str; 3] = ["model", "messages", "prediction"];
 
 /// The fields that are read here.
 const READ: [&str; 18] = [
@@ -144,9 +131,9 @@ impl Ask {
         let (tools, tool_choice) = tools::tools(fields, cannot)?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         unspoken(fields, cannot)?;
-        let rest = fields.iter().filter(|(key, value)| {
-            !(value.is_null() || HINTS.contains(&key.as_str()) || READ.contains(&key.as_str()))
-        });
+        let rest = fields
+            .iter()
+            .filter(|(key, value)| !(value.is_null() || is_known(key)));
         Ok(Self {
             turns: turns::turns(request.messages(), cannot)?,
             tools,
@@ -168,6 +155,11 @@ impl Ask {
                 .collect(),
         })
     }
+}
+
+/// Whether nothing is lost with this field of a request.
+fn is_known(key: &str) -> bool {
+    READ.contains(&key) || ELSEWHERE.contains(&key) || WITHOUT_INFLUENCE.contains(&key)
 }
 
 fn count(fields: &Map<String, Value>, name: &str) -> Option<u64> {

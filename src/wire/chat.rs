@@ -14,6 +14,19 @@ use super::{controls::Controls, object};
 mod body;
 mod edit;
 
+/// What can't shape an answer. Every other field can.
+pub const WITHOUT_INFLUENCE: [&str; 9] = [
+    "stream",
+    "stream_options",
+    "user",
+    "safety_identifier",
+    "metadata",
+    "store",
+    "service_tier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+];
+
 /// How the answer is to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Delivery {

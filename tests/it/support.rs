@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod gemini;
 pub(crate) mod ollama;
 pub(crate) mod program;
+mod socket;
 pub(crate) mod upstream;
 
 use serde_json::{Value, json};

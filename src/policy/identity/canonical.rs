@@ -2,20 +2,10 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::policy::question::{self, Block, only_text_part};
-
-/// What can't shape an answer. Everything else can.
-pub(super) const WITHOUT_INFLUENCE: [&str; 9] = [
-    "stream",
-    "stream_options",
-    "user",
-    "safety_identifier",
-    "metadata",
-    "store",
-    "service_tier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-];
+use crate::{
+    policy::question::{self, Block, only_text_part},
+    wire::chat::WITHOUT_INFLUENCE,
+};
 
 /// Whether a value, among the fields of its request, says what leaving it out would mean.
 type IsDefault = fn(&Value, &Map<String, Value>) -> bool;

@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -12,12 +11,12 @@ use std::{
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     answer::{Answer, Body, event},
+    socket::serve,
     upstream::{KEY, Received},
 };
 
@@ -40,7 +39,11 @@ impl Anthropic {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
         let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, Arc::clone(&state)));
+        let served = Arc::clone(&state);
+        serving.spawn(serve(listener, move |request| {
+            let state = Arc::clone(&served);
+            async move { respond(&state, request).await }
+        }));
         Self {
             address,
             state,
@@ -71,22 +74,6 @@ impl Anthropic {
     #[track_caller]
     pub(crate) fn last(&self) -> Value {
         self.received().last().unwrap().json()
-    }
-}
-
-async fn accept(listener: TcpListener, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        stream.set_nodelay(true).unwrap();
-        let state = Arc::clone(&state);
-        let service = hyper::service::service_fn(move |request| {
-            let state = Arc::clone(&state);
-            async move { Ok::<_, Infallible>(respond(&state, request).await) }
-        });
-        connections.spawn(async move {
-            let http = hyper::server::conn::http1::Builder::new();
-            let _cut = http.serve_connection(TokioIo::new(stream), service).await;
-        });
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::{
     collections::VecDeque,
-    convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -15,12 +14,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     answer::{Answer, Body, event},
+    socket::serve,
     upstream::KEY,
 };
 
@@ -51,7 +50,11 @@ impl Gemini {
         let address = listener.local_addr().unwrap();
         let state = Arc::<State>::default();
         let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, Arc::clone(&state)));
+        let served = Arc::clone(&state);
+        serving.spawn(serve(listener, move |request| {
+            let state = Arc::clone(&served);
+            async move { respond(&state, request).await }
+        }));
         Self {
             address,
             state,
@@ -112,22 +115,6 @@ pub(crate) fn stream(events: &[Value]) -> String {
 /// An error in Google's shape.
 pub(crate) fn error(code: u16, status: &str, message: &str, details: &Value) -> Value {
     json!({"error": {"code": code, "message": message, "status": status, "details": details}})
-}
-
-async fn accept(listener: TcpListener, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        stream.set_nodelay(true).unwrap();
-        let state = Arc::clone(&state);
-        let service = hyper::service::service_fn(move |request| {
-            let state = Arc::clone(&state);
-            async move { Ok::<_, Infallible>(respond(&state, request).await) }
-        });
-        connections.spawn(async move {
-            let http = hyper::server::conn::http1::Builder::new();
-            let _cut = http.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
 }
 
 async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {

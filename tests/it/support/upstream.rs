@@ -5,7 +5,6 @@
 
 use std::{
     collections::VecDeque,
-    convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -14,11 +13,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use super::answer::{Answer, Body};
+use super::{
+    answer::{Answer, Body},
+    socket::serve,
+};
 
 /// The one key that it accepts.
 pub(crate) const KEY: &str = "sk-upstream-5f1c9a7e";
@@ -84,7 +85,11 @@ impl Upstream {
             received: watch::Sender::default(),
         });
         let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, Arc::clone(&state)));
+        let served = Arc::clone(&state);
+        serving.spawn(serve(listener, move |request| {
+            let state = Arc::clone(&served);
+            async move { respond(&state, request).await }
+        }));
         Self {
             address,
             state,
@@ -136,23 +141,6 @@ impl Upstream {
             .wait_for(|received| received.len() >= calls)
             .await
             .unwrap();
-    }
-}
-
-async fn accept(listener: TcpListener, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        stream.set_nodelay(true).unwrap();
-        let state = Arc::clone(&state);
-        let service = hyper::service::service_fn(move |request| {
-            let state = Arc::clone(&state);
-            async move { Ok::<_, Infallible>(respond(&state, request).await) }
-        });
-        connections.spawn(async move {
-            // Ends with an error where a script cuts the connection.
-            let http = hyper::server::conn::http1::Builder::new();
-            let _cut = http.serve_connection(TokioIo::new(stream), service).await;
-        });
     }
 }
 

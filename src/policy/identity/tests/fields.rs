@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::policy::identity::canonical::{DEFAULTS, WITHOUT_INFLUENCE};
+use crate::{policy::identity::canonical::DEFAULTS, wire::chat::WITHOUT_INFLUENCE};
 
 /// A field of OpenAI's chat request.
 struct Field {
