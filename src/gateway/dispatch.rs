@@ -101,7 +101,11 @@ where
                 return Ok((reply, source));
             }
             Err(error) if error.is_retryable() => {
-                tracing::warn!(provider = %provider, model = %target.model, error = error.summary(), "attempt failed");
+                if error.is_unsupported() {
+                    tracing::debug!(provider = %provider, model = %target.model, "can't be asked this");
+                } else {
+                    tracing::warn!(provider = %provider, model = %target.model, error = error.summary(), "attempt failed");
+                }
                 // That one target lacks something must not hide that another one failed.
                 if last.is_none() || !error.is_unsupported() {
                     last = Some(error);
