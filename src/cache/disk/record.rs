@@ -250,7 +250,8 @@ mod tests {
         #[test]
         fn packing_moves_no_cosine_noticeably(a in unit_vector(), b in unit_vector()) {
             let back = |vector| PackedVector::new(vector).unpack(&EncoderId::new("test")).unwrap();
-            prop_assert!((back(&a).cosine(&back(&b)) - a.cosine(&b)).abs() < 5e-5);
+            // Rounding errors of 384 components make 1.3e-5 of standard deviation, so this is eight of them.
+            prop_assert!((back(&a).cosine(&back(&b)) - a.cosine(&b)).abs() < 1e-4);
             prop_assert!(back(&a).cosine(&a) > 0.999_99);
         }
 
