@@ -25,6 +25,7 @@ use crate::{
 pub mod anthropic;
 pub mod demo;
 mod dialect;
+mod dropped;
 mod echoes;
 mod events;
 mod frames;

@@ -78,9 +78,7 @@ impl Anthropic {
             if let Some(after) = &after {
                 url.query_pairs_mut().append_pair("after_id", after);
             }
-            let body = transport.read(transport.get(&url).await?).await?;
-            let page: wire::Models =
-                serde_json::from_slice(&body).map_err(|error| transport.decode_error(&error))?;
+            let page: wire::Models = transport.get_json(&url).await?;
             models.extend(page.data.iter().map(model));
             after = page.last_id.filter(|_| page.has_more);
             if after.is_none() {

@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use super::{
     Piece,
     frames::{Frames, Framing},
-    transport::{Answered, Transport},
+    transport::{Answered, Failure, Transport},
 };
 use crate::{
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
@@ -154,17 +154,17 @@ impl Reader {
     /// it a break.
     fn reported(&self, error: ErrorObject, begun: bool) -> UpstreamError {
         let status = error.code.as_deref().and_then(|code| code.parse().ok());
-        self.transport.error(if begun {
-            UpstreamErrorKind::Reported(error.into())
-        } else {
-            UpstreamErrorKind::Status {
-                status: status
-                    .filter(|status| (400..600).contains(status))
-                    .unwrap_or(502),
-                message: error.message.clone(),
-                body: Some(error.into()),
-                retry_after: None,
-            }
+        if begun {
+            return self
+                .transport
+                .error(UpstreamErrorKind::Reported(error.into()));
+        }
+        self.transport.reported(Failure {
+            status: status
+                .filter(|status| (400..600).contains(status))
+                .unwrap_or(502),
+            error: Some(error),
+            retry_after: None,
         })
     }
 

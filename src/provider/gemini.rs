@@ -83,10 +83,7 @@ impl Gemini {
             let post = transport.post(&url, HeaderMap::new(), body.into(), false);
             let answered = post.await?;
             headers.clone_from(&answered.headers);
-            let body = transport.read(answered).await?;
-            let answer =
-                serde_json::from_slice(&body).map_err(|error| transport.decode_error(&error))?;
-            answers.push(answer);
+            answers.push(transport.read_json(answered).await?);
         }
         let embeddings = embed::read(call.model.as_str(), answers);
         native.embedded(call, &embeddings, headers, &cannot)
@@ -102,10 +99,7 @@ impl Gemini {
             if let Some(token) = &token {
                 url.query_pairs_mut().append_pair("pageToken", token);
             }
-            let answered = transport.get(&url).await?;
-            let body = transport.read(answered).await?;
-            let page: wire::ModelPage =
-                serde_json::from_slice(&body).map_err(|error| transport.decode_error(&error))?;
+            let page: wire::ModelPage = transport.get_json(&url).await?;
             let generating = page.models.iter().filter(|model| {
                 let mut methods = model.supported_generation_methods.iter();
                 methods.any(|method| method == "generateContent")

@@ -8,8 +8,7 @@ mod joined;
 mod streaming;
 
 use futures_util::{StreamExt, future::try_join_all, stream};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use indexmap::IndexSet;
+use http::HeaderMap;
 
 use self::{
     joined::{Going, Merger},
@@ -18,6 +17,7 @@ use self::{
 use super::{
     ChatCall, ChatReply, EmbedCall, Embedded, Events, Piece, Whole,
     dialect::{Dialect, Outgoing, Reader},
+    dropped,
     signatures::Signatures,
     transport::{Answered, Transport},
 };
@@ -35,8 +35,6 @@ use crate::{
 
 /// More calls than this are not made for one request.
 const MOST_CALLS: u32 = 16;
-/// Tells which fields a provider could not do and the request wanted left out.
-pub(super) const DROPPED: HeaderName = HeaderName::from_static("x-refrain-dropped");
 
 /// A provider with its own dialect.
 #[derive(Debug)]
@@ -93,7 +91,7 @@ impl<D: Dialect> Native<D> {
             let why = format!("{given} embeddings for {wanted} texts");
             return Err(self.transport.decode_error(&why));
         }
-        tell_dropped(&mut headers, cannot);
+        dropped::tell(&mut headers, &cannot.dropped());
         Ok(Embedded {
             headers,
             body: embeddings.to_json(call.request.format()).into(),
@@ -152,7 +150,7 @@ impl<D: Dialect> Native<D> {
             .first()
             .map(|answered| answered.headers.clone())
             .unwrap_or_default();
-        tell_dropped(&mut headers, &cannot);
+        dropped::tell(&mut headers, &cannot.dropped());
         let id = format!(
             "chatcmpl-{:016x}{:016x}",
             fastrand::u64(..),
@@ -233,55 +231,6 @@ impl<D: Dialect> Native<D> {
             rest: rest.boxed(),
         }))
     }
-}
-
-/// Says which fields were left out, without their places in lists; of many, the first.
-fn tell_dropped(headers: &mut HeaderMap, cannot: &Cannot) {
-    /// Clients refuse long heads.
-    const LONGEST: usize = 512;
-    let mut told = String::new();
-    let dropped: IndexSet<String> = (cannot.dropped().iter())
-        .map(|field| without_places(field))
-        .collect();
-    for (place, field) in dropped.iter().enumerate() {
-        let between = if place == 0 { "" } else { ", " };
-        if told.len() + field.len() > LONGEST {
-            told.push_str(&format!("{between}and {} more", dropped.len() - place));
-            break;
-        }
-        told.push_str(between);
-        // Clients choose the names; a header can't hold every one.
-        told.extend(
-            field
-                .chars()
-                .map(|c| if c.is_ascii_graphic() { c } else { '?' }),
-        );
-    }
-    if let Ok(told) = HeaderValue::from_str(&told)
-        && !told.is_empty()
-    {
-        headers.insert(DROPPED, told);
-    }
-}
-
-/// `messages[3].name` as `messages[].name`: there may be thousands.
-fn without_places(param: &str) -> String {
-    let mut out = String::with_capacity(param.len());
-    let mut in_place = false;
-    for c in param.chars() {
-        in_place = match c {
-            '[' => {
-                out.push(c);
-                true
-            }
-            _ if in_place && c.is_ascii_digit() => true,
-            _ => {
-                out.push(c);
-                false
-            }
-        };
-    }
-    out
 }
 
 /// Whether a provider refused to give several answers at once.

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, header};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use tokio::time::timeout;
 
 use self::{
@@ -155,7 +155,7 @@ impl Provider for Ollama {
                 .await
                 .map_err(|error| self.explained(error, &call.model))?;
             let headers = answered.headers.clone();
-            let embeddings = embed::read(read(transport, answered).await?);
+            let embeddings = embed::read(transport.read_json(answered).await?);
             self.native.embedded(&call, &embeddings, headers, &cannot)
         })
     }
@@ -163,7 +163,7 @@ impl Provider for Ollama {
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelObject>, UpstreamError>> {
         Box::pin(async move {
             let transport = &self.native.transport;
-            let list: ModelList = get(transport, &self.tags_url).await?;
+            let list: ModelList = transport.get_json(&self.tags_url).await?;
             Ok(tags::offered(&list, transport.provider().as_str()))
         })
     }
@@ -187,8 +187,8 @@ impl Api {
         let answered = transport
             .post(&self.show_url, HeaderMap::new(), json(&request), false)
             .await?;
-        let show: ShowResponse = read(transport, answered).await?;
-        let loaded = get(transport, &self.loaded_url).await;
+        let show: ShowResponse = transport.read_json(answered).await?;
+        let loaded = transport.get_json(&self.loaded_url).await;
         Ok(Facts::read(model.as_str(), &show, loaded.as_ref().ok()))
     }
 }
@@ -228,20 +228,4 @@ impl Dialect for Api {
 /// `body` as JSON. Our own types always can be written.
 fn json(body: &impl Serialize) -> bytes::Bytes {
     serde_json::to_vec(body).unwrap_or_default().into()
-}
-
-async fn get<T: DeserializeOwned>(
-    transport: &Transport,
-    url: &reqwest::Url,
-) -> Result<T, UpstreamError> {
-    let answered = transport.get(url).await?;
-    read(transport, answered).await
-}
-
-async fn read<T: DeserializeOwned>(
-    transport: &Transport,
-    answered: super::transport::Answered,
-) -> Result<T, UpstreamError> {
-    let body = transport.read(answered).await?;
-    serde_json::from_slice(&body).map_err(|error| transport.decode_error(&error))
 }

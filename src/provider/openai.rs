@@ -4,17 +4,16 @@
 //! says what this server wants otherwise ([`config::Compat`]); the provider's come back as they are. Source: <https://platform.openai.com/docs/api-reference/chat> (seen 2026-11).
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 
 use super::{
-    ChatCall, ChatReply, EmbedCall, Embedded, Events, Provider, Whole,
-    native::DROPPED,
+    ChatCall, ChatReply, EmbedCall, Embedded, Events, Provider, Whole, dropped,
     setup::{Endpoint, Setup, SetupError},
-    transport::{Answered, Transport},
+    transport::{Answered, Failure, Transport},
 };
 use crate::{
     config::{self, Compat},
-    error::{UpstreamError, UpstreamErrorKind},
+    error::UpstreamError,
     ident::ProviderName,
     wire::{
         answer::Answer,
@@ -70,10 +69,9 @@ impl OpenAi {
             })),
             Err(not_an_answer) => Err(match ErrorObject::read(&body) {
                 // Some gateways report errors with status 200.
-                Some(error) => self.transport.error(UpstreamErrorKind::Status {
+                Some(error) => self.transport.reported(Failure {
                     status: 502,
-                    message: error.message.clone(),
-                    body: Some(error.into()),
+                    error: Some(error),
                     retry_after: None,
                 }),
                 None => self.transport.decode_error(&not_an_answer),
@@ -97,11 +95,7 @@ impl Provider for OpenAi {
                 .transport
                 .post(&self.chat.url(model), HeaderMap::new(), bytes, stream)
                 .await?;
-            if let Ok(dropped) = HeaderValue::from_str(&dropped.join(", "))
-                && !dropped.is_empty()
-            {
-                answered.headers.insert(DROPPED, dropped);
-            }
+            dropped::tell(&mut answered.headers, &dropped);
             // A server that can't stream may answer a stream request as a whole.
             if !(stream && answered.is_event_stream()) {
                 return self.whole(answered).await;
@@ -137,10 +131,7 @@ impl Provider for OpenAi {
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelObject>, UpstreamError>> {
         Box::pin(async move {
-            let answered = self.transport.get(&self.models.url("")).await?;
-            let body = self.transport.read(answered).await?;
-            let list: ModelList = serde_json::from_slice(&body)
-                .map_err(|error| self.transport.decode_error(&error))?;
+            let list: ModelList = self.transport.get_json(&self.models.url("")).await?;
             Ok(list.data)
         })
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 use super::redact::Redactor;
@@ -121,6 +122,17 @@ impl Transport {
         }
     }
 
+    /// An error that a provider reports with a success, or in a stream of which nothing was handed on.
+    pub(super) fn reported(&self, failure: Failure) -> UpstreamError {
+        let message = failure.error.as_ref().map(|error| error.message.clone());
+        self.error(UpstreamErrorKind::Status {
+            status: failure.status,
+            message: message.unwrap_or_default(),
+            body: failure.error.map(Into::into),
+            retry_after: failure.retry_after,
+        })
+    }
+
     pub(super) fn decode_error(&self, why: &dyn ToString) -> UpstreamError {
         self.error(UpstreamErrorKind::Decode(why.to_string()))
     }
@@ -219,6 +231,23 @@ impl Transport {
             body: failure.error.map(Into::into),
             retry_after: retry_after.or(failure.retry_after),
         })
+    }
+
+    /// Asks for `url`, which answers in JSON.
+    pub(super) async fn get_json<T: DeserializeOwned>(
+        &self,
+        url: &reqwest::Url,
+    ) -> Result<T, UpstreamError> {
+        self.read_json(self.get(url).await?).await
+    }
+
+    /// Reads the whole body as JSON.
+    pub(super) async fn read_json<T: DeserializeOwned>(
+        &self,
+        answered: Answered,
+    ) -> Result<T, UpstreamError> {
+        let body = self.read(answered).await?;
+        serde_json::from_slice(&body).map_err(|error| self.decode_error(&error))
     }
 
     /// Reads the whole body.

@@ -71,12 +71,21 @@ impl Streaming {
         };
         let begin = async {
             let mut events = Vec::new();
+            // Of the counts of tokens, only the last is kept.
+            let mut counts = None;
             while !streaming.begun {
                 if streaming.state != State::Open {
                     return Err(transport.decode_error(&"a stream without an answer"));
                 }
                 match streaming.next().await {
-                    Ok(told) => keep(&mut events, told.events),
+                    Ok(told) => {
+                        for event in told.events {
+                            match event {
+                                Event::Usage(latest) => counts = Some(latest),
+                                Event::Begin { .. } | Event::Say { .. } => events.push(event),
+                            }
+                        }
+                    }
                     Err(UpstreamError {
                         kind: UpstreamErrorKind::Stream(why),
                         ..
@@ -95,6 +104,7 @@ impl Streaming {
                     return Err(transport.decode_error(&why));
                 }
             }
+            events.extend(counts.map(Event::Usage));
             Ok(Told {
                 events,
                 over: streaming.state != State::Open,
@@ -180,32 +190,10 @@ impl Streaming {
     }
 }
 
-/// Adds `more` to `events`; of the counts of tokens, only the last is kept.
-fn keep(events: &mut Vec<Event>, more: Vec<Event>) {
-    for event in more {
-        let known = events
-            .iter_mut()
-            .find(|known| matches!((known, &event), (Event::Usage(_), Event::Usage(_))));
-        match known {
-            Some(known) => *known = event,
-            None => events.push(event),
-        }
-    }
-}
-
 /// What breaks an answer of which nothing was handed on.
 pub(super) fn broken_before(transport: &Transport, broken: Broken) -> UpstreamError {
     match broken {
         Broken::Unreadable(why) => transport.decode_error(&why),
-        Broken::Reported(failure) => transport.error(UpstreamErrorKind::Status {
-            status: failure.status,
-            message: failure
-                .error
-                .as_ref()
-                .map(|error| error.message.clone())
-                .unwrap_or_default(),
-            body: failure.error.map(Into::into),
-            retry_after: failure.retry_after,
-        }),
+        Broken::Reported(failure) => transport.reported(failure),
     }
 }
