@@ -8,11 +8,12 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-pub use self::{body::RequestBody, edit::Edit};
+pub use self::{body::RequestBody, edit::Edit, shorten::Cut};
 use super::{controls::Controls, object};
 
 mod body;
 mod edit;
+mod shorten;
 
 /// What can't shape an answer. Every other field can.
 pub const WITHOUT_INFLUENCE: [&str; 9] = [
@@ -162,6 +163,7 @@ fn take_controls(
     for ours in [
         "task_type",
         "prefer_fast",
+        "trim_messages",
         "drop_unsupported",
         "drop_params",
     ] {
@@ -169,7 +171,6 @@ fn take_controls(
             said.apply_top_level(ours, &value).map_err(named)?;
         }
     }
-    fields.remove("trim_messages");
     controls.overlay(said).map_err(named)?;
     Ok(fields.len() != before)
 }

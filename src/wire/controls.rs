@@ -42,6 +42,10 @@ pub struct Controls {
     pub admission: Option<Admission>,
     /// The kind of work that the request is.
     pub task: Option<TaskName>,
+    /// Whether a quick answer is preferred to a better one.
+    pub prefer_fast: Option<bool>,
+    /// Whether a prompt that is too long is cut (`true`), or may not be (`false`).
+    pub trim_messages: Option<bool>,
     /// What the kept answer is marked with: at most 16, none of them twice.
     pub tags: Vec<Tag>,
     /// Whether what a provider can't do is left out of the request, instead of refused.
@@ -73,6 +77,7 @@ impl Controls {
                 | "x-refrain-cache-tags"
                 | "x-refrain-task"
                 | "x-refrain-prefer-fast"
+                | "x-refrain-trim-messages"
                 | "x-refrain-drop-unsupported"
                 | "x-portkey-cache-namespace"
                 | "x-portkey-cache-force-refresh"
@@ -116,10 +121,8 @@ impl Controls {
                 }
             }
             "x-refrain-task" => settle(&mut self.task, value::task(name, Some(text))?, name)?,
-            // Of the routing, which does not read it yet.
-            "x-refrain-prefer-fast" => {
-                value::switch_text(name, text)?;
-            }
+            "x-refrain-prefer-fast" => self.prefer_fast = Some(value::switch_text(name, text)?),
+            "x-refrain-trim-messages" => self.trim_messages = Some(value::switch_text(name, text)?),
             "x-refrain-drop-unsupported" => {
                 self.drop_unsupported = Some(value::switch_text(name, text)?);
             }
@@ -170,8 +173,8 @@ impl Controls {
         Ok(true)
     }
 
-    /// Takes in a field that stands in the body itself: `task_type`, `prefer_fast` or
-    /// `drop_unsupported`. One that is `null` says nothing, as with every optional field of `OpenAI`'s body.
+    /// Takes in a field that stands in the body itself: `task_type`, `prefer_fast`,
+    /// `trim_messages` or `drop_unsupported`. One that is `null` says nothing, as with every optional field of `OpenAI`'s body.
     ///
     /// # Errors
     /// When it can't be read, or contradicts the `refrain` object.
@@ -179,9 +182,8 @@ impl Controls {
         match name {
             _ if value.is_null() => {}
             "task_type" => settle(&mut self.task, value::task(name, value.as_str())?, name)?,
-            "prefer_fast" => {
-                value::switch(name, value)?;
-            }
+            "prefer_fast" => settle(&mut self.prefer_fast, value::switch(name, value)?, name)?,
+            "trim_messages" => settle(&mut self.trim_messages, value::switch(name, value)?, name)?,
             // The second is LiteLLM's word for it.
             "drop_unsupported" | "drop_params" => {
                 settle(
@@ -217,6 +219,8 @@ impl Controls {
         self.namespace = body.namespace.or(self.namespace.take());
         self.admission = body.admission.or(self.admission);
         self.task = body.task.or(self.task.take());
+        self.prefer_fast = body.prefer_fast.or(self.prefer_fast);
+        self.trim_messages = body.trim_messages.or(self.trim_messages);
         self.drop_unsupported = body.drop_unsupported.or(self.drop_unsupported);
         for tag in body.tags {
             self.mark(tag, "refrain.tags")?;
@@ -262,10 +266,8 @@ impl Controls {
                     name,
                 )?;
             }
-            // Of the routing, which does not read it yet.
-            "prefer_fast" => {
-                value::switch(name, value)?;
-            }
+            "prefer_fast" => settle(&mut self.prefer_fast, value::switch(name, value)?, name)?,
+            "trim_messages" => settle(&mut self.trim_messages, value::switch(name, value)?, name)?,
             _ => return Err(invalid(name, "left out: there is no such control")),
         }
         Ok(())

@@ -2,6 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 mod edits;
+mod shorten;
 
 fn parse(body: &str) -> Result<ChatRequest, Invalid> {
     ChatRequest::parse(

@@ -167,11 +167,15 @@ fn a_header_and_its_field_say_the_same() {
             "true",
             json!({"prefer_fast": true}),
         ),
+        (
+            "x-refrain-trim-messages",
+            "true",
+            json!({"trim_messages": true}),
+        ),
     ] {
         let header = of_header(name, value).unwrap();
         assert_eq!(header, of_refrain(&object).unwrap(), "{name}");
-        let says_nothing = header == Controls::default();
-        assert_eq!(says_nothing, name == "x-refrain-prefer-fast", "{name}");
+        assert_ne!(header, Controls::default(), "{name}");
     }
 }
 
@@ -263,10 +267,12 @@ fn tags_are_counted_over_header_and_body() {
 fn a_task_may_stand_in_the_body_itself() {
     let mut controls = Controls::default();
     controls.apply_top_level("task_type", &json!(null)).unwrap();
-    controls
-        .apply_top_level("prefer_fast", &json!(true))
-        .unwrap();
     assert_eq!(controls, Controls::default());
+    for name in ["prefer_fast", "trim_messages"] {
+        controls.apply_top_level(name, &json!(true)).unwrap();
+    }
+    assert_eq!(controls.prefer_fast, Some(true));
+    assert_eq!(controls.trim_messages, Some(true));
     controls
         .apply_top_level("task_type", &json!("sql"))
         .unwrap();
@@ -276,6 +282,7 @@ fn a_task_may_stand_in_the_body_itself() {
     for (name, value) in [
         ("task_type", json!(["sql"])),
         ("prefer_fast", json!("fast")),
+        ("trim_messages", json!(1)),
     ] {
         assert_eq!(
             controls.apply_top_level(name, &value).unwrap_err().name,
