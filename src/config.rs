@@ -19,9 +19,11 @@ mod provider;
 mod quantity;
 mod reader;
 mod resolve;
+mod routes;
 mod secret;
 mod settings;
 mod suggest;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +32,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use self::{
-    cache::{Cache, CacheMode, CacheOverrides, CacheScope, TaskCache},
+    cache::{Cache, CacheMode, CacheOverrides, CacheScope},
     client::{AllowedModels, Client},
     compat::{Compat, ModelEdits, PathTemplate},
     models::{Model, ModelTable, Target, TargetModel},
@@ -38,9 +40,11 @@ pub use self::{
     problem::{Notice, Place, Problem, Problems},
     provider::{Activation, Provider, ProviderKind, Timeouts},
     quantity::ByteSize,
+    routes::{RouteRules, Routing},
     secret::{KeyDigest, Secret},
     settings::{Admin, Embedding, Server},
     suggest::nearest,
+    task::{Task, TaskRoute},
 };
 use self::{
     overrides::Overrides,
@@ -88,8 +92,10 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// What may be asked for. Targets name any of `providers`, also an inactive one.
     pub models: ModelTable,
-    /// What is different about the cache for kinds of work, in the order of the file.
-    pub tasks: Vec<TaskCache>,
+    /// How requests find their targets, where nothing more special says it.
+    pub routing: Routing,
+    /// The kinds of work, in the order of the file.
+    pub tasks: Vec<Task>,
 }
 
 impl Config {

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{quantity::ByteSize, secret::Secret};
 use crate::{
-    ident::{ModelId, TaskName},
+    ident::ModelId,
     units::{Admission, Share},
 };
 
@@ -115,15 +115,6 @@ impl CacheOverrides {
             enabled: self.enabled.or(general.enabled),
         }
     }
-}
-
-/// What one `[[tasks]]` entry says about the cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskCache {
-    /// The task's name, as requests say it; unique.
-    pub name: TaskName,
-    /// What is said.
-    pub overrides: CacheOverrides,
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@
 //! client has exactly one key, kept as its digest.
 
 use super::{cache::CacheOverrides, pattern::ModelPattern, secret::KeyDigest};
-use crate::ident::{ClientName, Namespace};
+use crate::{
+    ident::{ClientName, Namespace},
+    policy::truncate::Overflow,
+    units::Tokens,
+};
 
 /// One `[[clients]]` entry.
 #[derive(Clone, Debug)]
@@ -20,6 +24,10 @@ pub struct Client {
     pub allowed_models: AllowedModels,
     /// What is different about the cache for its requests.
     pub cache: CacheOverrides,
+    /// The longest prompt that it may send.
+    pub max_input_tokens: Option<Tokens>,
+    /// What is done with a longer one.
+    pub on_overflow: Option<Overflow>,
 }
 
 /// The models that a client may ask for.

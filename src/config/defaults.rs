@@ -18,6 +18,7 @@ pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MAX_CONNECTIONS: usize = 10_000;
 pub(crate) const COMPRESS_ABOVE: ByteSize = ByteSize::kib(16);
+pub(crate) const RELOAD: bool = true;
 
 pub(crate) const ADMIN_KEY_ENV: &str = "REFRAIN_ADMIN_KEY";
 
@@ -36,6 +37,9 @@ pub(crate) const GENERATION: u64 = 0;
 pub(crate) const MAX_BYTES: ByteSize = ByteSize::mib(512);
 pub(crate) const MAX_ENTRY_BYTES: ByteSize = ByteSize::mib(1);
 pub(crate) const INDEX_ABOVE: usize = 2048;
+
+/// The kind of work that stands for all that is not recognised, if it has a route.
+pub(crate) const TASK: &str = "chat";
 
 pub(crate) const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(3),

@@ -8,7 +8,9 @@ mod cache;
 mod clients;
 mod models;
 mod providers;
+mod routes;
 mod settings;
+mod tasks;
 mod values;
 mod variant;
 
@@ -17,9 +19,11 @@ use toml::de::DeTable;
 pub(crate) use self::{
     cache::{CacheEntry, OverridesEntry},
     clients::{ClientEntry, KeySource},
-    models::{ModelEntry, TaskEntry},
+    models::ModelEntry,
     providers::ProviderEntry,
+    routes::{RouteEntry, RoutingEntry},
     settings::{AdminEntry, ServerEntry},
+    tasks::TaskEntry,
 };
 use super::{
     reader::{Reader, read_root},
@@ -37,6 +41,7 @@ pub(crate) struct File<'t> {
     /// With paths as written.
     pub(crate) embedding: Embedding,
     pub(crate) cache: CacheEntry<'t>,
+    pub(crate) routing: RoutingEntry<'t>,
     pub(crate) clients: Vec<ClientEntry<'t>>,
     pub(crate) providers: Vec<ProviderEntry<'t>>,
     pub(crate) models: Vec<ModelEntry<'t>>,
@@ -50,10 +55,11 @@ pub(crate) fn read<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>) -> File<'
         admin: root.section("admin", settings::admin),
         embedding: root.section("embedding", settings::embedding),
         cache: root.section("cache", cache::cache),
+        routing: root.section("routing", routes::routing),
         clients: root.entries("clients", clients::client),
         providers: root.entries("providers", providers::provider),
         models: root.entries("models", models::model),
-        tasks: root.entries("tasks", models::task),
+        tasks: tasks::tasks(root),
     });
     reader.overrides.finish(&mut reader.findings);
     file

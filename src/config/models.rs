@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::{cache::CacheOverrides, pattern::ModelPattern};
+use super::{cache::CacheOverrides, pattern::ModelPattern, routes::RouteRules};
 use crate::{
     ident::{ModelId, ProviderName},
+    policy::routing::ability::Abilities,
     units::{Price, Tokens},
 };
 
@@ -18,8 +19,12 @@ pub struct Model {
     pub name: ModelPattern,
     /// Other names for it; empty for a pattern. Unique over all entries.
     pub aliases: Vec<ModelId>,
-    /// Who answers, tried in order; not empty.
+    /// Who answers; not empty.
     pub targets: Vec<Target>,
+    /// In which order they are asked, and who is asked after them.
+    pub rules: RouteRules,
+    /// What it can take; `None` if that is not said.
+    pub supports: Option<Abilities>,
     /// Prompt and answer together.
     pub context_window: Option<Tokens>,
     /// The longest answer.
@@ -31,7 +36,7 @@ pub struct Model {
 }
 
 /// A provider's model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The provider.
     pub provider: ProviderName,
@@ -40,7 +45,7 @@ pub struct Target {
 }
 
 /// What a provider is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TargetModel {
     /// This model.
     Named(ModelId),

@@ -11,7 +11,7 @@ use super::{compat::Compat, secret::Secret};
 use crate::ident::ProviderName;
 
 /// One `[[providers]]` entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     /// Its name, the part of a target before the slash; unique.
     pub name: ProviderName,

@@ -5,6 +5,7 @@
 //! [`Section`] is done, each of its keys was either asked for or noted as unknown.
 
 mod field;
+mod lists;
 mod unknown;
 
 use std::ops::{RangeBounds, RangeInclusive};
@@ -85,18 +86,16 @@ impl<'t> Section<'_, 't> {
         }
     }
 
+    /// Notes what is wrong with `key`.
+    pub(crate) fn problem(&mut self, origin: Origin<'t>, key: &str, message: impl Into<String>) {
+        let path = self.path_of(key);
+        self.reader.findings.problem(origin, path, message);
+    }
+
     /// Where `key` is written in the file, whatever its value.
     pub(crate) fn written(&self, key: &str) -> Option<Origin<'t>> {
         let (key, _) = self.table?.get_key_value(key)?;
         Some(Origin::Offset(key.span().start))
-    }
-
-    /// Whether `key` is written as `[]`.
-    pub(crate) fn is_empty_list(&self, key: &str) -> bool {
-        let list = self
-            .table
-            .and_then(|table| table.get(key)?.get_ref().as_array());
-        list.is_some_and(|list| list.is_empty())
     }
 
     /// Text.
@@ -190,69 +189,6 @@ impl<'t> Section<'_, 't> {
             _ => Err(field.mismatch("true or false")),
         };
         self.judged(field, value)
-    }
-
-    /// A list of texts that `parse` makes sense of, in a variable with commas between. Wrong elements are noted and left out; none is
-    /// repeated here, because it may be a prompt, or a secret in the wrong place.
-    pub(crate) fn list<T>(
-        &mut self,
-        key: &'static str,
-        expected: &str,
-        mut parse: impl FnMut(&'t str) -> Result<T, String>,
-    ) -> Option<At<'t, Vec<At<'t, T>>>> {
-        let field = self.field(key)?;
-        let elements: Vec<(Origin<'t>, Raw<'t>)> = match field.raw {
-            Raw::Toml(DeValue::Array(elements)) => elements
-                .iter()
-                .map(|element| {
-                    let origin = Origin::Offset(element.span().start);
-                    (origin, Raw::Toml(element.get_ref()))
-                })
-                .collect(),
-            Raw::Variable(text) => text
-                .split(',')
-                .map(|element| (field.origin, Raw::Variable(element.trim())))
-                .collect(),
-            Raw::Toml(_) => {
-                return self.judged(field, Err(format!("expected a list of {expected}")));
-            }
-        };
-        let mut list = Vec::new();
-        for (origin, raw) in elements {
-            let field = Field {
-                path: field.path.clone(),
-                origin,
-                raw,
-            };
-            let value = match field.text() {
-                Some(text) => parse(text),
-                None => Err(format!("expected a list of {expected}")),
-            };
-            list.extend(self.judged(field, value));
-        }
-        self.judged(field, Ok(list))
-    }
-
-    /// One text, or a list of them. Other than those of [`Section::list`], wrong ones may be repeated
-    /// by `parse`.
-    pub(crate) fn one_or_more<T>(
-        &mut self,
-        key: &'static str,
-        expected: &str,
-        mut parse: impl FnMut(&'t str) -> Result<T, String>,
-    ) -> Option<At<'t, Vec<At<'t, T>>>> {
-        let is_list = self
-            .table
-            .and_then(|table| table.get(key))
-            .is_some_and(|value| value.get_ref().is_array());
-        if is_list {
-            return self.list(key, expected, parse);
-        }
-        let one = self.parsed(key, &format!("{expected}, one or a list"), &mut parse)?;
-        Some(At {
-            origin: one.origin,
-            value: vec![one],
-        })
     }
 
     /// The keys of a table with their texts, whatever the keys are called. The texts are never

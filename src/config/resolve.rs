@@ -6,13 +6,18 @@
 
 mod cache;
 mod clients;
+mod fallbacks;
 mod models;
+mod names;
 mod providers;
+mod routes;
 mod secrets;
+mod targets;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 
-use self::secrets::Lookup;
+use self::{routes::Routes, secrets::Lookup};
 use super::{
     Config, Sources,
     cache::Cache,
@@ -37,9 +42,12 @@ pub(crate) fn resolve<'t>(
     public_listening(&file.server, !file.clients.is_empty(), &admin_key, findings);
     cache::without_effect(&file, findings);
     let judge = cache::judge(&file.cache, &file.models, findings);
-    let known = models::known(&file.providers);
-    let models = models::resolve(file.models, &known, findings);
-    let tasks = models::tasks(file.tasks, &known, findings);
+    let known = targets::known(&file.providers);
+    let targets = models::all_targets(&file.models, &known, findings);
+    let routes = Routes::new(&file.models, &targets, &known, findings);
+    let models = models::resolve(&file.models, &targets, &routes, findings);
+    let tasks = tasks::resolve(&file.tasks, &routes, findings);
+    let routing = tasks::routing(file.routing, &file.tasks, findings);
     let clients = clients::resolve(file.clients, &admin_key, sources.env, findings);
     let others: Vec<KeyDigest> = clients.iter().flatten().map(|client| client.key).collect();
     let secret = cache::secret(&file.cache, &admin_key, &others, sources.env, findings);
@@ -66,6 +74,7 @@ pub(crate) fn resolve<'t>(
         clients: clients?,
         providers: providers?,
         models: models?,
+        routing,
         tasks: tasks?,
     })
 }

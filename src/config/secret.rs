@@ -6,6 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// The text of a key: 1 or more visible ASCII characters, so that it fits into a header.
 #[derive(Clone)]
@@ -24,6 +25,15 @@ impl Secret {
         &self.0
     }
 }
+
+impl PartialEq for Secret {
+    /// Takes the same time whatever the texts are, if they are of one length.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,6 +95,9 @@ mod tests {
         let secret = Secret::new("sk-planted").unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_eq!(secret.expose(), "sk-planted");
+        assert_eq!(secret, Secret::new("sk-planted").unwrap());
+        assert_ne!(secret, Secret::new("sk-plantes").unwrap());
+        assert_ne!(secret, Secret::new("sk-plante").unwrap());
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Server {
     pub max_connections: usize,
     /// JSON answers longer than this are compressed for clients that accept it.
     pub compress_above: ByteSize,
+    /// Whether the file is read again when it changes.
+    pub reload: bool,
 }
 
 /// `[admin]`: the admin page and its API.

@@ -2,12 +2,15 @@
 //! resolves to.
 
 mod cache;
+mod fallbacks;
 mod problems;
 mod references;
 mod resolution;
 mod robustness;
+mod routes;
 mod secrets;
 mod shipped;
+mod tasks;
 mod variants;
 
 use std::path::Path;

@@ -5,7 +5,7 @@
 use super::{
     cache::{OverridesEntry, overrides},
     providers::{checked_only, limits},
-    values::key_variable,
+    values::{key_variable, tokens},
 };
 use crate::{
     config::{
@@ -16,6 +16,8 @@ use crate::{
         secret::KeyDigest,
     },
     ident::{ClientName, Namespace},
+    policy::truncate::Overflow,
+    units::Tokens,
 };
 
 /// One `[[clients]]` entry.
@@ -26,6 +28,8 @@ pub(crate) struct ClientEntry<'t> {
     pub(crate) namespace: Option<Namespace>,
     pub(crate) allowed_models: AllowedModels,
     pub(crate) cache: OverridesEntry<'t>,
+    pub(crate) max_input_tokens: Option<Tokens>,
+    pub(crate) on_overflow: Option<Overflow>,
 }
 
 /// Where a client's key comes from.
@@ -58,6 +62,8 @@ pub(super) fn client<'t>(section: &mut Section<'_, 't>) -> ClientEntry<'t> {
     });
     let allowed_models = allowed_models(section);
     let cache = overrides(section);
+    let max_input_tokens = tokens(section, "max_input_tokens");
+    let on_overflow = section.choice("on_overflow", &Overflow::NAMES);
     limits(section);
     budget(section);
     ClientEntry {
@@ -66,6 +72,8 @@ pub(super) fn client<'t>(section: &mut Section<'_, 't>) -> ClientEntry<'t> {
         namespace: namespace.map(|at| at.value),
         allowed_models,
         cache,
+        max_input_tokens: max_input_tokens.map(|at| at.value),
+        on_overflow: on_overflow.map(|at| at.value),
     }
 }
 
@@ -110,7 +118,7 @@ fn allowed_models(section: &mut Section<'_, '_>) -> AllowedModels {
     let Some(list) = list else {
         return AllowedModels::All;
     };
-    if section.is_empty_list("allowed_models") {
+    if section.length("allowed_models") == Some(0) {
         let message = "nothing would be allowed; leave the key out to allow every model";
         let path = section.path_of("allowed_models");
         section.reader.findings.problem(list.origin, path, message);

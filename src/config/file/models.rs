@@ -1,19 +1,22 @@
-//! `[[models]]` and `[[tasks]]` as written.
+//! `[[models]]` as written.
 //!
 //! Targets stay text here: whether their provider exists is known in `resolve`. Invariant: an entry
-//! without targets was noted.
+//! without targets, or whose limits contradict each other, was noted.
 
 use super::{
-    NOT_IN_FORCE,
     cache::{OverridesEntry, overrides},
+    routes::{RouteEntry, Texts, required_targets, route},
+    values::tokens,
 };
 use crate::{
     config::{
         pattern::ModelPattern,
         problem::{At, quoted},
         reader::Section,
+        suggest,
     },
-    ident::{ModelId, TaskName},
+    ident::ModelId,
+    policy::routing::ability::{Abilities, Ability},
     units::{Price, Tokens, Usd},
 };
 
@@ -21,30 +24,25 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ModelEntry<'t> {
     pub(crate) name: Option<At<'t, ModelPattern>>,
-    pub(crate) targets: Vec<At<'t, &'t str>>,
+    pub(crate) targets: Texts<'t>,
     pub(crate) aliases: Vec<At<'t, ModelId>>,
+    pub(crate) rules: RouteEntry<'t>,
+    pub(crate) supports: Option<Abilities>,
     pub(crate) context_window: Option<Tokens>,
     pub(crate) max_output_tokens: Option<Tokens>,
     pub(crate) price: Option<Price>,
     pub(crate) cache: OverridesEntry<'t>,
 }
 
-/// One `[[tasks]]` entry.
-#[derive(Debug)]
-pub(crate) struct TaskEntry<'t> {
-    pub(crate) name: Option<At<'t, TaskName>>,
-    pub(crate) targets: Vec<At<'t, &'t str>>,
-    pub(crate) fast: Vec<At<'t, &'t str>>,
-    pub(crate) cache: OverridesEntry<'t>,
-}
-
 pub(super) fn model<'t>(section: &mut Section<'_, 't>) -> ModelEntry<'t> {
     let name = section.parsed("name", "a name in quotes", |text| {
+        not_reserved(text)?;
         ModelPattern::parse(text).map_err(|rule| format!("{rule}, not {}", quoted(text)))
     });
     section.require("name", "\"gpt-4o\"");
     let targets = required_targets(section);
     let aliases = section.list("aliases", "names in quotes", |text| {
+        not_reserved(text)?;
         if text.contains('*') {
             return Err(format!(
                 "an alias is a whole name, without `*`: {}",
@@ -56,83 +54,79 @@ pub(super) fn model<'t>(section: &mut Section<'_, 't>) -> ModelEntry<'t> {
     let is_pattern = matches!(&name, Some(at) if matches!(at.value, ModelPattern::Prefix(_)));
     if let (Some(aliases), true) = (&aliases, is_pattern) {
         let message = "a pattern has no aliases; write an entry of its own for the name";
-        let path = section.path_of("aliases");
-        section
-            .reader
-            .findings
-            .problem(aliases.origin, path, message);
+        section.problem(aliases.origin, "aliases", message);
+    }
+    let rules = route(section);
+    let supports = supports(section);
+    let context_window = tokens(section, "context_window");
+    let max_output_tokens = tokens(section, "max_output_tokens");
+    if let Some(window) = context_window {
+        within_window(section, window, max_output_tokens, rules.max_input_tokens);
     }
     ModelEntry {
         name,
         targets,
         aliases: aliases.map(|at| at.value).unwrap_or_default(),
-        context_window: tokens(section, "context_window"),
-        max_output_tokens: tokens(section, "max_output_tokens"),
+        rules,
+        supports,
+        context_window: context_window.map(|at| at.value),
+        max_output_tokens: max_output_tokens.map(|at| at.value),
         price: price(section),
         cache: overrides(section),
     }
 }
 
-pub(super) fn task<'t>(section: &mut Section<'_, 't>) -> TaskEntry<'t> {
-    const ROUTING: [&str; 3] = ["targets", "fast", "examples"];
-    let name = section.parsed("name", "a name in quotes", |text| {
-        TaskName::new(text).map_err(|rule| format!("{rule}, not {}", quoted(text)))
-    });
-    section.require("name", "\"code_generation\"");
-    let cache = overrides(section);
-    // A task may be there for the cache alone; then its requests go where their model says.
-    let is_of_the_cache = ["ttl", "policy", "threshold", "cache"]
-        .iter()
-        .any(|key| section.written(key).is_some());
-    let is_routed = ROUTING.iter().any(|key| section.written(key).is_some());
-    let targets = if is_routed || !is_of_the_cache {
-        required_targets(section)
-    } else {
-        targets_of(section, "targets").map_or_else(Vec::new, |at| at.value)
-    };
-    let fast = targets_of(section, "fast");
-    section.list("examples", "prompts in quotes", non_empty);
-    for key in ROUTING {
-        if let Some(origin) = section.written(key) {
-            let path = section.path_of(key);
-            section.reader.findings.notice(origin, path, NOT_IN_FORCE);
+/// Refuses the names with which a client leaves the model to the gateway: `auto`, `auto:TASK`.
+fn not_reserved(text: &str) -> Result<(), String> {
+    if text == "auto" || text.starts_with("auto:") {
+        return Err(format!(
+            "`auto` leaves the model to `[[tasks]]`; take another name, not {}",
+            quoted(text)
+        ));
+    }
+    Ok(())
+}
+
+fn supports(section: &mut Section<'_, '_>) -> Option<Abilities> {
+    let names: Vec<&str> = Ability::NAMES.iter().map(|(name, _)| *name).collect();
+    let mut abilities = Abilities::default();
+    section.list("supports", "abilities in quotes", |text| {
+        let found = Ability::NAMES.iter().find(|(name, _)| *name == text);
+        let Some((_, ability)) = found else {
+            let hint = suggest::hint(text, &names);
+            return Err(format!("unknown value {}{hint}", quoted(text)));
+        };
+        if abilities.has(*ability) {
+            return Err(format!("{} is there twice", quoted(text)));
         }
-    }
-    TaskEntry {
-        name,
-        targets,
-        fast: fast.map(|at| at.value).unwrap_or_default(),
-        cache,
-    }
+        abilities = abilities.with(*ability);
+        Ok(())
+    })?;
+    Some(abilities)
 }
 
-fn required_targets<'t>(section: &mut Section<'_, 't>) -> Vec<At<'t, &'t str>> {
-    section.require("targets", "[\"openai/gpt-4o\"]");
-    let Some(targets) = targets_of(section, "targets") else {
-        return Vec::new();
-    };
-    if section.is_empty_list("targets") {
-        let message = "nobody would answer; write for example `targets = [\"openai/gpt-4o\"]`";
-        let path = section.path_of("targets");
-        section
-            .reader
-            .findings
-            .problem(targets.origin, path, message);
-    }
-    targets.value
-}
-
-fn targets_of<'t>(
+/// Notes limits that leave no room: the window holds prompt and answer together.
+fn within_window<'t>(
     section: &mut Section<'_, 't>,
-    key: &'static str,
-) -> Option<At<'t, Vec<At<'t, &'t str>>>> {
-    section.list(key, "\"provider/model\"", Ok)
-}
-
-fn tokens(section: &mut Section<'_, '_>, key: &'static str) -> Option<Tokens> {
-    section
-        .integer(key, 1..=1_000_000_000)
-        .map(|at| Tokens(at.value))
+    window: At<'t, Tokens>,
+    max_output_tokens: Option<At<'t, Tokens>>,
+    max_input_tokens: Option<At<'t, Tokens>>,
+) {
+    if let Some(output) = max_output_tokens.filter(|output| output.value >= window.value) {
+        let message = format!(
+            "must be more than `max_output_tokens`, which is {}: it is for prompt and answer \
+             together, found {}",
+            output.value.0, window.value.0
+        );
+        section.problem(window.origin, "context_window", message);
+    }
+    if let Some(input) = max_input_tokens.filter(|input| input.value > window.value) {
+        let message = format!(
+            "must be at most `context_window`, which is {}, found {}",
+            window.value.0, input.value.0
+        );
+        section.problem(input.origin, "max_input_tokens", message);
+    }
 }
 
 fn price(section: &mut Section<'_, '_>) -> Option<Price> {
@@ -151,12 +145,4 @@ fn price(section: &mut Section<'_, '_>) -> Option<Price> {
         })
     });
     price?.value
-}
-
-fn non_empty(text: &str) -> Result<&str, String> {
-    if text.trim().is_empty() {
-        Err("must not be empty".to_owned())
-    } else {
-        Ok(text)
-    }
 }

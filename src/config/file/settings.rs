@@ -60,6 +60,9 @@ pub(super) fn server<'t>(section: &mut Section<'_, 't>) -> ServerEntry<'t> {
             defaults::COMPRESS_ABOVE,
         )
         .map_or(defaults::COMPRESS_ABOVE, |at| at.value),
+        reload: section
+            .switch("reload")
+            .map_or(defaults::RELOAD, |at| at.value),
     };
     ServerEntry {
         settings,

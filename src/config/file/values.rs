@@ -5,10 +5,13 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::config::{
-    problem::{At, quoted},
-    quantity::{ByteSize, parse_duration, show_duration},
-    reader::{Section, out_of_range},
+use crate::{
+    config::{
+        problem::{At, quoted},
+        quantity::{ByteSize, parse_duration, show_duration},
+        reader::{Section, out_of_range},
+    },
+    units::Tokens,
 };
 
 /// Whether a duration may be zero.
@@ -116,6 +119,18 @@ pub(super) fn size<'t>(
         } else {
             Err(out_of_range(range, &quoted(text)))
         }
+    })
+}
+
+/// A number of tokens; none at all would be no number to work with.
+pub(super) fn tokens<'t>(
+    section: &mut Section<'_, 't>,
+    key: &'static str,
+) -> Option<At<'t, Tokens>> {
+    let number = section.integer(key, 1..=1_000_000_000)?;
+    Some(At {
+        value: Tokens(number.value),
+        origin: number.origin,
     })
 }
 

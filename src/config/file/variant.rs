@@ -191,7 +191,7 @@ fn params(entry: &mut Section<'_, '_>) -> ModelEdits {
     let mut edits = drops(entry);
     let dropped: BTreeSet<String> = edits.iter().map(|(name, _)| name.clone()).collect();
     edits.extend(renames(entry, &dropped));
-    let drops_nothing = entry.written("drop").is_none() || entry.is_empty_list("drop");
+    let drops_nothing = entry.written("drop").is_none() || entry.length("drop") == Some(0);
     if drops_nothing && entry.written("rename").is_none() {
         let message = "missing, as is `rename`; write for example `drop = [\"logprobs\"]` or \
                        `rename = { max_tokens = \"max_completion_tokens\" }`";

@@ -58,6 +58,8 @@ pub(super) fn resolve(
                 namespace: entry.namespace,
                 allowed_models: entry.allowed_models,
                 cache: entry.cache.overrides,
+                max_input_tokens: entry.max_input_tokens,
+                on_overflow: entry.on_overflow,
             })
         })
         .collect();

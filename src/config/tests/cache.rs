@@ -284,7 +284,7 @@ cache = true
     let tasks: Vec<_> = config
         .tasks
         .iter()
-        .map(|task| (task.name.as_str(), task.overrides))
+        .map(|task| (task.name.as_str(), task.cache))
         .collect();
     let support = CacheOverrides {
         ttl: Some(Duration::from_secs(48 * 3600)),
@@ -342,6 +342,7 @@ cache = { ttl = "1h" }
     providers.toml:8:8: `tasks.name`: a task's name is 1-64 of letters, digits, `-`, `_`, `.`, not "two words"
     providers.toml:9:10: `tasks.policy`: a policy stands for a threshold; leave out one of the two
     providers.toml:11:1: `tasks.targets`: missing; write for example `targets = ["openai/gpt-4o"]`
+    providers.toml:11:1: `tasks.examples`: missing; write for example `examples = ["Write a function that …"]`
     providers.toml:14:7: `tasks.ttl`: expected a duration in quotes, for example "24h", found 5
     providers.toml:16:8: `tasks.name`: "t" is there twice; see line 12
     providers.toml:17:13: `tasks.threshold`: must be at least 0.5 and at most 1, found 0.4
@@ -350,7 +351,7 @@ cache = { ttl = "1h" }
     providers.toml:22:7: `models.ttl`: longer than a year: "900y"
     providers.toml:23:10: `models.policy`: unknown value "lax" (there are: strict, balanced, loose)
     providers.toml:24:9: `models.cache`: expected true or false, found a table
-    13 problems
+    14 problems
     "#);
 }
 

@@ -131,7 +131,7 @@ name = "a"
     providers.toml:1:1: `listen`: a setting outside of its section, which is `[server]`
     providers.toml:2:2: `chace`: unknown section, did you mean `cache`?
     providers.toml:4:3: `model`: unknown section, did you mean `models`?
-    providers.toml:6:2: `frobnicate`: unknown section (there are: server, admin, embedding, cache, clients, providers, models, tasks)
+    providers.toml:6:2: `frobnicate`: unknown section (there are: server, admin, embedding, cache, routing, clients, providers, models, tasks)
     4 problems
     "#);
 }
@@ -179,7 +179,8 @@ price = { input = 1 }
     providers.toml:4:9: `models.price.output`: missing; write for example `output = 10.0`
     providers.toml:5:1: `tasks.name`: missing; write for example `name = "code_generation"`
     providers.toml:5:1: `tasks.targets`: missing; write for example `targets = ["openai/gpt-4o"]`
-    9 problems
+    providers.toml:5:1: `tasks.examples`: missing; write for example `examples = ["Write a function that …"]`
+    10 problems
     "#);
 }
 
@@ -231,11 +232,11 @@ fn environment_overrides() {
     environment REFRAIN_CACHE__SEMANTIC: `cache.semantic`: expected true or false, found "maybe"
     environment REFRAIN_CACHE__TLL: `cache.tll`: unknown setting, did you mean `REFRAIN_CACHE__TTL`?
     environment REFRAIN_CACHE__TTL: `cache.ttl`: not a duration: "24x" (write for example "24h")
-    environment REFRAIN_CHACE__TTL: `chace.ttl`: only settings of [server], [admin], [embedding] and [cache] can be set by environment; did you mean `REFRAIN_CACHE__TTL`?
+    environment REFRAIN_CHACE__TTL: `chace.ttl`: only settings of [server], [admin], [embedding], [cache] and [routing] can be set by environment; did you mean `REFRAIN_CACHE__TTL`?
     environment REFRAIN_EMBEDDING__THREADS: `embedding.threads`: expected a whole number, found "many"
-    environment REFRAIN_PROVIDERS__NAME: `providers.name`: only settings of [server], [admin], [embedding] and [cache] can be set by environment
+    environment REFRAIN_PROVIDERS__NAME: `providers.name`: only settings of [server], [admin], [embedding], [cache] and [routing] can be set by environment
     environment REFRAIN_SERVER__LISTEN: `server.listen`: anybody who reaches 0.0.0.0:1 could use your providers and the admin page; add `[[clients]]` and set the admin key, or listen on 127.0.0.1, or write `allow_public = true` if something else guards it
-    environment REFRAIN_SOMETHING__ELSE: `something.else`: only settings of [server], [admin], [embedding] and [cache] can be set by environment
+    environment REFRAIN_SOMETHING__ELSE: `something.else`: only settings of [server], [admin], [embedding], [cache] and [routing] can be set by environment
     9 problems
     "#);
 }
@@ -265,7 +266,7 @@ ttl = "0s"
 "#;
     assert_snapshot!(problems(text, &[("REFRAIN_CACHE__THRESHOLD", "2")]), @r#"
     providers.toml:2:10: `server.listen`: not an address and port: "nowhere" (write for example "127.0.0.1:8080", or "0.0.0.0:8080" for every interface)
-    providers.toml:3:1: `server.port`: unknown key (there are: listen, max_body, drain_timeout, header_timeout, max_connections, compress_above, allow_public)
+    providers.toml:3:1: `server.port`: unknown key (there are: listen, max_body, drain_timeout, header_timeout, max_connections, compress_above, reload, allow_public)
     providers.toml:7:12: `models.targets`: unknown provider "gone" (there are: Big)
     providers.toml:10:8: `providers.name`: a provider's name is 1-64 of a-z, 0-9, `-`, `_`, `.`, not "Big"
     providers.toml:11:8: `providers.kind`: unknown value "opnai", did you mean `openai`?
@@ -307,11 +308,6 @@ name = "c"
 key_sha256 = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"
 limits = { concurrent = 1 }
 budget = { daily_usd = 5 }
-[[tasks]]
-name = "t"
-targets = ["a/x"]
-fast = ["a/y"]
-examples = ["Write …"]
 "#;
     assert_snapshot!(notices(text), @r#"
     providers.toml:2:10: `admin.listen`: checked, but not yet in force in this version
@@ -320,9 +316,6 @@ examples = ["Write …"]
     providers.toml:12:10: `providers.limits`: checked, but not yet in force in this version
     providers.toml:16:10: `clients.limits`: checked, but not yet in force in this version
     providers.toml:17:10: `clients.budget`: checked, but not yet in force in this version
-    providers.toml:20:1: `tasks.targets`: checked, but not yet in force in this version
-    providers.toml:21:1: `tasks.fast`: checked, but not yet in force in this version
-    providers.toml:22:1: `tasks.examples`: checked, but not yet in force in this version
     "#);
 }
 
@@ -340,11 +333,6 @@ limits = { requests_per_minute = 0, tokens_per_minute = 0, concurrent = 0, rps =
 name = "c"
 key_sha256 = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"
 budget = { daily_usd = 0 }
-[[tasks]]
-name = " "
-targets = ["a/*"]
-fast = ["b/y"]
-examples = [1]
 "#;
     assert_snapshot!(problems(text, &[]), @r#"
     providers.toml:2:12: `cache.data_dir`: not a path: ""
@@ -360,10 +348,6 @@ examples = [1]
     providers.toml:8:73: `providers.limits.concurrent`: must be at least 1 and at most 1000000, found 0
     providers.toml:8:76: `providers.limits.rps`: unknown key (there are: requests_per_minute, tokens_per_minute, concurrent)
     providers.toml:12:24: `clients.budget.daily_usd`: must be more than 0, found 0
-    providers.toml:14:8: `tasks.name`: a task's name is 1-64 of letters, digits, `-`, `_`, `.`, not " "
-    providers.toml:15:12: `tasks.targets`: "a/*": `*` passes on what was asked for and needs a name that ends in `*`; name the model
-    providers.toml:16:9: `tasks.fast`: unknown provider "b" (there are: a)
-    providers.toml:17:13: `tasks.examples`: expected a list of prompts in quotes
-    17 problems
+    13 problems
     "#);
 }

@@ -99,9 +99,11 @@ targets = ["p/*"]
 [[tasks]]
 name = "t"
 targets = ["p/x"]
+examples = ["Do it."]
 [[tasks]]
 name = "t"
 targets = ["p/x"]
+examples = ["Do it."]
 "#;
     assert_snapshot!(problems(text, &[("A", "key"), ("ADMIN", "admin")]), @r#"
     providers.toml:6:8: `clients.name`: there are two clients of this name; see line 3
@@ -112,7 +114,7 @@ targets = ["p/x"]
     providers.toml:27:12: `models.aliases`: "m" is there twice; see line 23
     providers.toml:27:22: `models.aliases`: "o" is there twice; see line 27
     providers.toml:33:8: `models.name`: "x-*" is there twice; see line 30
-    providers.toml:39:8: `tasks.name`: "t" is there twice; see line 36
+    providers.toml:40:8: `tasks.name`: "t" is there twice; see line 36
     9 problems
     "#);
 }

@@ -7,7 +7,7 @@ use super::parse;
 const SHIPPED: &str = include_str!("../../../providers.toml");
 
 /// Fragments that meet the code more often than random characters do.
-const FRAGMENTS: [&str; 36] = [
+const FRAGMENTS: [&str; 46] = [
     "[cache]\n",
     "[[providers]]\n",
     "[[providers.params]]\n",
@@ -26,6 +26,16 @@ const FRAGMENTS: [&str; 36] = [
     "timeout = ",
     "headers = ",
     "key_env = ",
+    "[routing]\n",
+    "default_task = ",
+    "examples = ",
+    "weights = ",
+    "strategy = \"weighted\"\n",
+    "fallbacks = ",
+    "content_policy_fallbacks = ",
+    "supports = ",
+    "max_input_tokens = ",
+    "[\"gpt-4o\", \"a\"]\n",
     "ttl = ",
     "threshold = ",
     "policy = ",

@@ -2,7 +2,7 @@
 
 use super::{config, parse};
 use crate::{
-    config::{Activation, Config, ModelPattern, Provider},
+    config::{Activation, Config, ModelPattern, Provider, Routing, Target, TargetModel},
     wire::chat::Edit,
 };
 
@@ -70,19 +70,27 @@ fn commented_defaults_are_the_defaults() {
             server,
             embedding,
             cache,
+            routing,
             ..
         } = config;
+        let routing = Routing {
+            default_task: None,
+            ..routing.clone()
+        };
         format!(
-            "{server:#?}{embedding:#?}{cache:#?}{}",
+            "{server:#?}{embedding:#?}{cache:#?}{routing:#?}{}",
             config.admin.key_env
         )
     };
     let written = config(&text, &[("WEB_KEY", "k")]);
     assert_eq!(scalar(&written), scalar(&config("", &[])));
-    assert_eq!((written.clients.len(), written.tasks.len()), (1, 1));
+    let shipped = config(SHIPPED, &[]);
+    assert_eq!(written.routing, shipped.routing);
+    assert_eq!(written.clients.len(), 1);
+    assert_eq!(written.tasks.len(), shipped.tasks.len() + 1);
 
     // The lines that are switched on must not be fewer than there are settings.
-    for section in ["server", "admin", "embedding", "cache"] {
+    for section in ["server", "admin", "embedding", "cache", "routing"] {
         let without = [
             "admin.listen",
             "embedding.threads",
@@ -140,11 +148,68 @@ fn reasoning_models_get_the_name_of_the_limit_that_they_take() {
     }
 }
 
-/// The examples of further servers, switched on.
-fn examples() -> String {
-    let (_, examples) = SHIPPED.split_once("Some servers;").unwrap();
+#[test]
+fn every_kind_of_work_has_somebody_for_each_key() {
+    let config = config(SHIPPED, &[]);
+    let names: Vec<&str> = config.tasks.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "code_generation",
+            "sql",
+            "reasoning",
+            "long_context",
+            "chat",
+            "summarise",
+            "translate",
+            "extract",
+            "simple"
+        ]
+    );
+    assert_eq!(config.routing.default_task.unwrap().as_str(), "chat");
+    for task in &config.tasks {
+        let route = task.route.as_ref().unwrap();
+        let asks = |targets: &[Target], provider: &str| {
+            let mut names = targets.iter().map(|target| target.provider.as_str());
+            names.any(|name| name == provider)
+        };
+        for provider in ["openai", "gemini", "anthropic"] {
+            assert!(asks(&route.targets, provider), "{}: {provider}", task.name);
+        }
+        assert!(!route.fast.is_empty(), "{}", task.name);
+        // What a model costs and can take has to be known before it is chosen for somebody.
+        for target in route.targets.iter().chain(&route.fast) {
+            let TargetModel::Named(name) = &target.model else {
+                panic!("{target:?}")
+            };
+            let model = config.models.resolve(name.as_str()).unwrap();
+            assert!(model.price.is_some(), "{name}");
+            assert_eq!(model.targets, std::slice::from_ref(target));
+        }
+    }
+}
+
+#[test]
+fn longer_prompts_have_somewhere_to_go() {
+    let config = config(SHIPPED, &[]);
+    for model in config.models.iter() {
+        for fallback in &model.rules.context_window_fallbacks {
+            let TargetModel::Named(name) = &fallback.model else {
+                panic!("{fallback:?}")
+            };
+            let larger = config.models.resolve(name.as_str()).unwrap();
+            assert!(larger.context_window > model.context_window, "{name}");
+            assert_eq!(larger.supports, model.supports, "{name}");
+        }
+    }
+}
+
+/// The examples below a line with these words, switched on.
+fn examples(below: &str) -> String {
+    let (_, examples) = SHIPPED.split_once(below).unwrap();
     let lines = examples
         .lines()
+        .skip(1)
         .take_while(|line| line.starts_with('#') || line.starts_with(' '));
     let lines = lines.filter_map(|line| line.strip_prefix("#     "));
     lines.collect::<Vec<_>>().join("\n")
@@ -156,7 +221,8 @@ fn the_examples_of_servers_are_good() {
     let keys: Vec<String> = keys.iter().map(|name| format!("{name}_API_KEY")).collect();
     let env: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "k")).collect();
     // Behind the shipped file, as somebody would add them.
-    let (config, notices) = parse(&format!("{SHIPPED}\n{}", examples()), &env).unwrap();
+    let (config, notices) =
+        parse(&format!("{SHIPPED}\n{}", examples("Some servers;")), &env).unwrap();
     assert_eq!(notices, []);
     let added: Vec<String> = config.providers.iter().skip(4).map(shown).collect();
     insta::assert_snapshot!(added.join("\n"), @r#"
@@ -169,6 +235,16 @@ fn the_examples_of_servers_are_good() {
     deepseek: https://api.deepseek.com/chat/completions  None 4 edits
     openrouter: https://openrouter.ai/api/v1/chat/completions  None 0 edits
     "#);
+}
+
+#[test]
+fn the_example_of_a_route_is_good() {
+    let route = examples("# For example:");
+    let text = format!("{SHIPPED}\n{}\n{route}", examples("Some servers;"));
+    let config = config(&text, &[]);
+    let model = config.models.resolve("house-model").unwrap();
+    assert_eq!(model.rules.weights, [3, 1]);
+    assert_eq!(model.rules.fallbacks.len(), 1);
 }
 
 #[test]
@@ -209,17 +285,20 @@ fn well_known_names_are_answered() {
     check("chatgpt-4o-latest", "chatgpt-* -> openai");
     check("o3-mini", "o3-mini -> openai");
     check("o1", "o1* -> openai");
-    check("o4-mini", "o4* -> openai");
-    check("gemini-2.5-flash-lite", "gemini-* -> gemini");
+    check("o4-mini", "o4-mini -> openai");
+    check("o4-mini-high", "o4* -> openai");
+    check("gemini-2.5-flash-lite", "gemini-2.5-flash-lite -> gemini");
+    check("gemini-3-pro", "gemini-* -> gemini");
     check("claude-sonnet-4-5-20250929", "claude-* -> anthropic");
     assert!(config.models.resolve("llama3.2").is_none());
 }
 
 #[test]
-fn concrete_entries_are_priced() {
+fn concrete_entries_are_described() {
     for model in config(SHIPPED, &[]).models.iter() {
         let is_exact = matches!(model.name, ModelPattern::Exact(_));
         assert_eq!(model.price.is_some(), is_exact, "{}", model.name);
         assert_eq!(model.context_window.is_some(), is_exact, "{}", model.name);
+        assert_eq!(model.supports.is_some(), is_exact, "{}", model.name);
     }
 }
