@@ -4,7 +4,7 @@
 #
 #   PORT    where `run` listens on 127.0.0.1, if not where CONFIG says
 #   CONFIG  the configuration of `run` and `demo`
-#   ARGS    for the program that `bench`, `bench-index`, `quality` or `client-test` runs, such as "--only exact_hit"
+#   ARGS    for the program that `bench`, `bench-*`, `quality` or `client-test` runs, such as "--only exact_hit"
 #   PACKS   labelled prompts for `quality`, files of JSON lines
 #   PYTHON  a Python from 3.11 to 3.13
 #   IMAGE   the name of the container image, and ENGINE what builds it
@@ -22,7 +22,7 @@ TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 VENV   = .venv
 NODE   = tests/node/node_modules
 
-.PHONY: help setup run demo test client-test check bench bench-index quality image tools packs build venv node
+.PHONY: help setup run demo test client-test check bench bench-index bench-routing bench-tokens quality image tools packs build venv node
 .DEFAULT_GOAL = help
 # The steps print as they go; two at a time would be unreadable.
 .NOTPARALLEL:
@@ -35,6 +35,8 @@ help:
 	@echo "make check   format and lints only"
 	@echo "make bench   what a request costs, against a mock provider (ARGS=...)"
 	@echo "make bench-index  what the vector index costs, by its size (ARGS=--million)"
+	@echo "make bench-routing  how often the kind of work of a prompt is told rightly, and what that saves (ARGS=...)"
+	@echo "make bench-tokens  what counting and cutting long prompts takes"
 	@echo "make quality what the cache answers, and what wrongly, on labelled prompts (PACKS=..., ARGS=--sweep)"
 	@echo "make image   the container image (ENGINE=docker, IMAGE=refrain)"
 
@@ -115,6 +117,13 @@ bench: build
 
 bench-index: tools
 	$(CARGO) bench --locked --bench index -- $(ARGS)
+
+# docs/routing.md says what the tables mean.
+bench-routing: setup
+	$(CARGO) bench --locked --bench routing -- $(ARGS)
+
+bench-tokens: tools
+	$(CARGO) bench --locked --bench tokens -- $(ARGS)
 
 # docs/quality.md says what packs are and what the tables mean.
 quality: packs build

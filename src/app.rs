@@ -1,35 +1,39 @@
 //! Assembly: a configuration becomes running parts. The only module that sees all of them.
 
 use std::{
+    net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use axum::Router;
+use futures_util::Stream;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    cache::{disk::OpenError, store::Store},
+    cache::disk::OpenError,
     clock::Clock,
-    config::{Cache, CacheScope, Config, KeyDigest},
+    config::{CacheScope, Config, KeyDigest},
     embed::{
         Embed,
         fastembed::{EncoderOptions, LoadError, LocalEncoder},
     },
     gateway::{
-        self, Gateway, Settings,
+        self, Gateway,
         catalogue::Catalogue,
         judge::ModelJudge,
         learn::{self, Learner},
         record::Recorder,
+        setup::{Current, Settings, Setup},
     },
     http::{
-        Api,
+        Api, Front,
         auth::Auth,
+        config_status::ConfigStatus,
         observe, router,
         server::{self, Limits, Stopped},
     },
@@ -40,15 +44,22 @@ use crate::{
     },
     provider::{SetupError, demo::Pace},
     telemetry::ledger::Ledger,
+    tokenizer,
 };
 
+mod chores;
+mod fixed;
 mod persistence;
 mod providers;
+pub mod reload;
+mod tasks;
+#[cfg(test)]
+mod testing;
 
-use self::persistence::Saver;
-
-/// How often what is dead is looked for.
-const SWEEP: Duration = Duration::from_secs(60);
+use self::{
+    persistence::Saver,
+    reload::{Reloaded, Reloader, Source, Watched},
+};
 
 /// What assembly takes besides the configuration.
 #[derive(Debug)]
@@ -89,12 +100,22 @@ pub enum BuildError {
     /// Reading the data directory panicked.
     #[error("`cache.data_dir`: reading it failed; the log says why")]
     Restore,
+    /// Keys would no longer be asked for at an address that others reach.
+    #[error(
+        "`server.listen` changes at the next start only; until then anybody who reaches {address} \
+         could use your providers and the admin page without `[[clients]]` and an admin key"
+    )]
+    Exposed {
+        /// Where it listens.
+        address: SocketAddr,
+    },
 }
 
 /// A gateway that is ready to serve.
 #[derive(Debug)]
 pub struct App {
     api: Arc<Api>,
+    reloader: Arc<Reloader>,
     limits: Limits,
     tasks: TaskTracker,
     saver: Option<Saver>,
@@ -127,7 +148,7 @@ impl App {
     /// # Errors
     /// [`BuildError`]; a provider that does not answer is no error.
     pub async fn build(config: &Config, parts: Parts) -> Result<Self, BuildError> {
-        let catalogue = providers::catalogue(config, &parts.clock, parts.demo_pace).await?;
+        let catalogue = providers::catalogue(config, &parts.clock, parts.demo_pace, None).await?;
         Self::assemble(config, parts, catalogue).await
     }
 
@@ -144,7 +165,7 @@ impl App {
             clock,
             encoder,
             metrics,
-            demo_pace: _,
+            demo_pace,
         } = parts;
         let tasks = TaskTracker::new();
         let ledger = Arc::new(Ledger::default());
@@ -160,15 +181,16 @@ impl App {
         let store = Arc::clone(&restored.store);
         let largest = config.cache.max_entry_bytes.as_usize();
 
-        let catalogue = Arc::new(catalogue);
+        let setup = setup(config, catalogue, encoder.as_ref(), FIRST).await;
+        let current = Arc::new(Current::from_pointee(setup));
         let mut chores = JoinSet::new();
-        providers::rediscover(&mut chores, &catalogue);
+        providers::rediscover(&mut chores, &current);
         if let Some(metrics) = metrics.clone() {
-            keep_up(&mut chores, metrics);
+            chores::keep_up(&mut chores, metrics);
         }
         let judge = config.cache.judge_model.clone().map(|model| ModelJudge {
             model,
-            catalogue: Arc::clone(&catalogue),
+            current: Arc::clone(&current),
             ledger: Arc::clone(&ledger),
             clock: clock.clone(),
         });
@@ -198,46 +220,33 @@ impl App {
             tasks.clone(),
             clock.clone(),
         );
-        let settings = settings(&config.cache, config, encoder.is_some(), largest);
-        sweep(
-            &mut chores,
-            &store,
-            &learner,
-            &clock,
-            settings.rules.stale.longest(),
-        );
-        let semantic = encoder.is_some();
-        let gateway = Arc::new(Gateway::new(
-            settings,
-            gateway::Parts {
-                catalogue: Arc::clone(&catalogue),
-                store: Arc::clone(&store),
-                encoder,
-                verifier: Arc::new(ByCosine),
-                recorder,
-                learner: learner.clone(),
-                ledger: Arc::clone(&ledger),
-                tasks: tasks.clone(),
-                clock: clock.clone(),
-            },
-        ));
+        chores::sweep(&mut chores, &store, &learner, &clock, &current);
+        let its_encoder = encoder.clone();
+        let gateway = Arc::new(Gateway::new(gateway::Parts {
+            current,
+            store: Arc::clone(&store),
+            encoder,
+            verifier: Arc::new(ByCosine),
+            recorder,
+            learner: learner.clone(),
+            ledger: Arc::clone(&ledger),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+            // Events are several times as long as what they say.
+            max_shared: largest.saturating_mul(16),
+        }));
         let api = Api {
             gateway,
-            catalogue,
-            auth: Auth::new(secret, &config.clients),
-            admin_key: config
-                .admin
-                .key
-                .as_ref()
-                .map(|key| KeyDigest::of(key.expose())),
+            front: ArcSwap::from_pointee(front(config, secret, FIRST)),
+            config: ArcSwap::from_pointee(ConfigStatus {
+                loaded_at: clock.unix_seconds(),
+                ..ConfigStatus::default()
+            }),
             ledger,
             store,
             metrics,
             clock,
-            max_body: config.server.max_body.get(),
             compress_above: config.server.compress_above.get(),
-            show_similarity: config.cache.show_similarity,
-            semantic,
             chat_latency: observe::chat_latency(),
             draining: AtomicBool::new(false),
         };
@@ -246,8 +255,11 @@ impl App {
             header_timeout: config.server.header_timeout,
             drain_timeout: config.server.drain_timeout,
         };
+        let api = Arc::new(api);
+        let reloader = Reloader::new(Arc::clone(&api), config, secret, its_encoder, demo_pace);
         Ok(Self {
-            api: Arc::new(api),
+            api,
+            reloader: Arc::new(reloader),
             limits,
             tasks,
             saver,
@@ -268,8 +280,31 @@ impl App {
 
     /// What models and providers there are.
     #[must_use]
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.api.catalogue
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.api.gateway.setup().catalogue)
+    }
+
+    /// Takes `config` into force for all requests from now on; those in flight go on with what they
+    /// saw. Providers that stay as they are keep their connections. Asks providers with discovery that
+    /// are new for their models, for two seconds at most.
+    ///
+    /// # Errors
+    /// [`BuildError`]; what was in force stays in force then.
+    pub async fn reload(&self, config: &Config) -> Result<Reloaded, BuildError> {
+        self.reloader.reload(config).await
+    }
+
+    /// Reads the configuration again when `hangups` yields something, and when `source` has another
+    /// text than `loaded`, which this app was built of. Goes on for as long as the app.
+    pub fn watch(
+        &mut self,
+        source: impl Source,
+        loaded: &str,
+        hangups: impl Stream<Item = ()> + Send + 'static,
+    ) {
+        let reloader = Arc::clone(&self.reloader);
+        let watching = reloader.watch(Arc::new(source), Watched::new(loaded), hangups);
+        self.chores.spawn(watching);
     }
 
     /// Waits until what was answered so far is also kept and indexed.
@@ -285,10 +320,12 @@ impl App {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(
-        self,
+        mut self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> std::io::Result<Stopped> {
+        // Half a second that the first long prompt need not wait for.
+        self.chores.spawn_blocking(tokenizer::load);
         let draining = Arc::clone(&self.api);
         let shutdown = async move {
             shutdown.await;
@@ -310,12 +347,41 @@ impl App {
     }
 }
 
-fn settings(cache: &Cache, config: &Config, semantic: bool, largest: usize) -> Settings {
-    let tasks = config.tasks.iter();
+/// The number of the configuration that an app is built of.
+const FIRST: u64 = 0;
+
+/// What requests see of `config`.
+async fn setup(
+    config: &Config,
+    catalogue: Catalogue,
+    encoder: Option<&Arc<dyn Embed>>,
+    generation: u64,
+) -> Setup {
+    Setup {
+        generation,
+        settings: settings(config, encoder.is_some()),
+        catalogue: Arc::new(catalogue),
+        tasks: tasks::tasks(config, encoder).await,
+    }
+}
+
+/// What the side that clients see sees of it. `secret` keys the scopes.
+fn front(config: &Config, secret: [u8; 32], generation: u64) -> Front {
+    let admin_key = config.admin.key.as_ref();
+    Front {
+        auth: Auth::new(secret, &config.clients, generation),
+        admin_key: admin_key.map(|key| KeyDigest::of(key.expose())),
+        max_body: config.server.max_body.get(),
+        show_similarity: config.cache.show_similarity,
+    }
+}
+
+fn settings(config: &Config, has_encoder: bool) -> Settings {
+    let (cache, tasks) = (&config.cache, config.tasks.iter());
     Settings {
         rules: Rules {
             enabled: cache.enabled,
-            semantic,
+            semantic: cache.enabled && cache.semantic && has_encoder,
             ttl: cache.ttl,
             volatile_ttl: cache.volatile_ttl,
             volatile_patterns: cache.volatile_patterns.clone(),
@@ -324,49 +390,11 @@ fn settings(cache: &Cache, config: &Config, semantic: bool, largest: usize) -> S
                 if_error: cache.stale_if_error,
             },
         },
+        pins: config.routing.pin_conversations,
+        on_overflow: config.routing.on_overflow,
         by_user: cache.scope == CacheScope::User,
         mode: cache.mode,
         admission: cache.admission,
-        tasks: tasks
-            .map(|task| (task.name.clone(), task.overrides))
-            .collect(),
-        // Events are several times as long as what they say.
-        max_shared: largest.saturating_mul(16),
+        tasks: tasks.map(|task| (task.name.clone(), task.cache)).collect(),
     }
-}
-
-/// Forgets what may never answer again, and what was learned of it.
-fn sweep(
-    chores: &mut JoinSet<()>,
-    store: &Arc<Store>,
-    learner: &Learner,
-    clock: &Clock,
-    keep_stale: Duration,
-) {
-    let (store, learner, clock) = (Arc::clone(store), learner.clone(), clock.clone());
-    chores.spawn(async move {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            let (store, learner, now) = (Arc::clone(&store), learner.clone(), clock.unix());
-            let swept = tokio::task::spawn_blocking(move || {
-                store.sweep(now, keep_stale);
-                store.pack();
-                learner.sweep();
-            });
-            if swept.await.is_err() {
-                tracing::error!("sweeping the cache failed");
-            }
-        }
-    });
-}
-
-/// Folds the recorded times into their histograms: until then each takes memory of its own, and
-/// nobody may ever ask for them.
-fn keep_up(chores: &mut JoinSet<()>, metrics: PrometheusHandle) {
-    chores.spawn(async move {
-        loop {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            metrics.run_upkeep();
-        }
-    });
 }

@@ -123,6 +123,33 @@ impl UpstreamError {
             if matches!(**unable, Unable::Unsupported { .. } | Unable::TooLong { .. }))
     }
 
+    /// Whether there is no room for the prompt in the model's context window.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        let is_unable = matches!(&self.kind, UpstreamErrorKind::Untranslatable(unable)
+            if matches!(**unable, Unable::TooLong { .. }));
+        is_unable || self.has_code(&["context_length_exceeded"])
+    }
+
+    /// Whether a filter of the provider's refused the content: `content_filter` is Azure's word for it,
+    /// `content_policy_violation` OpenAI's.
+    #[must_use]
+    pub fn is_content_filter(&self) -> bool {
+        self.has_code(&["content_filter", "content_policy_violation"])
+    }
+
+    fn has_code(&self, codes: &[&str]) -> bool {
+        let UpstreamErrorKind::Status {
+            body: Some(body), ..
+        } = &self.kind
+        else {
+            return false;
+        };
+        body.code
+            .as_deref()
+            .is_some_and(|code| codes.contains(&code))
+    }
+
     /// How long the provider asked to be left alone.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -4,34 +4,42 @@
 //! keeping and finding `cache`'s, asking `provider`'s. Invariant: whatever goes wrong in the cache or
 //! the encoder, the request goes on as if they were not there.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 pub mod catalogue;
+mod choose;
 mod dispatch;
 mod embeddings;
+pub mod explain;
 pub mod feedback;
 mod fetch;
 pub mod import;
+mod journey;
 pub mod judge;
 pub mod learn;
 mod lookup;
+pub mod pins;
+mod prompt;
 pub mod record;
 mod refresh;
 mod replay;
 pub mod reply;
+pub mod setup;
+pub mod vitals;
 
 use self::{
-    catalogue::{Catalogue, Route},
-    dispatch::Source,
+    catalogue::Destination,
     fetch::Landed,
     learn::Learner,
     lookup::{Lookup, Missed, Recipient, Terms},
+    pins::Pins,
     record::{Recorder, Ticket},
     reply::{Facts, Refusal, Reply},
+    setup::{Current, Setup, Wish},
 };
 use crate::{
     cache::{flight::Flights, pointer::RawKey, store::Store},
@@ -39,19 +47,20 @@ use crate::{
     config::{AllowedModels, CacheMode, CacheOverrides},
     embed::Embed,
     error::{Error, Fault, UpstreamError},
-    ident::{Namespace, TaskName},
+    ident::Namespace,
     policy::{
         admit::Verifier,
-        cacheable::{self, Exception, Plan, Rules},
+        cacheable::{self, Exception, Plan},
         identity::{Identity, Scope, Setting, identify},
         learn::{Class, Source as LabelSource},
         question,
+        truncate::Overflow,
     },
     telemetry::{
         ledger::{Ledger, Way},
         names,
     },
-    units::Admission,
+    units::Tokens,
     wire::{chat::ChatRequest, controls::Controls},
 };
 
@@ -65,6 +74,8 @@ const BACKGROUND: usize = 16;
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    /// The [`Setup::generation`] that what is said here belongs to.
+    pub generation: u64,
     /// Whose entries it sees.
     pub scope: Scope,
     /// Itself, also where it shares a namespace with others.
@@ -75,6 +86,10 @@ pub struct Caller {
     pub allowed: AllowedModels,
     /// What is configured for the cache of its answers.
     pub cache: CacheOverrides,
+    /// The longest prompt that it may send.
+    pub max_input: Option<Tokens>,
+    /// What is done with one that is too long.
+    pub on_overflow: Option<Overflow>,
 }
 
 /// A request as it came in.
@@ -90,28 +105,11 @@ pub struct Asked {
     pub received: Moment,
 }
 
-/// What the gateway is set to.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What may be cached, and for how long.
-    pub rules: Rules,
-    /// Whether every entry belongs to the end user whom a request names.
-    pub by_user: bool,
-    /// Whether hits are served or only counted.
-    pub mode: CacheMode,
-    /// What it takes for a semantic hit.
-    pub admission: Admission,
-    /// What is configured for kinds of work, by their names.
-    pub tasks: HashMap<TaskName, CacheOverrides>,
-    /// The largest stream that is held to be shared and kept, in bytes.
-    pub max_shared: usize,
-}
-
 /// What a gateway is made of.
 #[derive(Debug)]
 pub struct Parts {
-    /// Knows the models.
-    pub catalogue: Arc<Catalogue>,
+    /// What the configuration says.
+    pub current: Arc<Current>,
     /// Holds what is kept.
     pub store: Arc<Store>,
     /// Finds questions of the same meaning, if there is a semantic tier.
@@ -128,13 +126,14 @@ pub struct Parts {
     pub tasks: TaskTracker,
     /// The time.
     pub clock: Clock,
+    /// The largest stream that is held to be shared and kept, in bytes.
+    pub max_shared: usize,
 }
 
 /// The gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    settings: Settings,
-    catalogue: Arc<Catalogue>,
+    current: Arc<Current>,
     store: Arc<Store>,
     encoder: Option<Arc<dyn Embed>>,
     verifier: Arc<dyn Verifier>,
@@ -143,6 +142,8 @@ pub struct Gateway {
     ledger: Arc<Ledger>,
     tasks: TaskTracker,
     clock: Clock,
+    max_shared: usize,
+    pins: Pins,
     flights: Flights<Result<Landed, UpstreamError>>,
     second_tries: Semaphore,
     background: Arc<Semaphore>,
@@ -150,30 +151,25 @@ pub struct Gateway {
 
 /// A request that has been understood, on its way to an answer.
 struct Order {
+    /// What the configuration said when it came in.
+    setup: Arc<Setup>,
     request: Arc<ChatRequest>,
     /// Whose request it is, or whose namespace.
     scope: Scope,
     recipient: Recipient,
-    route: Route,
+    destination: Destination,
+    wish: Wish,
     facts: Facts,
     /// How to keep the answer, if it may be.
     ticket: Option<Ticket>,
 }
 
-impl Order {
-    /// The right to keep what this source has answered.
-    fn ticket_for(&self, source: &Source) -> Option<Ticket> {
-        self.ticket.clone().filter(|_| source.is_first_choice)
-    }
-}
-
 impl Gateway {
     /// A gateway of these parts.
     #[must_use]
-    pub fn new(settings: Settings, parts: Parts) -> Self {
+    pub fn new(parts: Parts) -> Self {
         Self {
-            settings,
-            catalogue: parts.catalogue,
+            current: parts.current,
             store: parts.store,
             encoder: parts.encoder,
             verifier: parts.verifier,
@@ -182,6 +178,8 @@ impl Gateway {
             ledger: parts.ledger,
             tasks: parts.tasks,
             clock: parts.clock,
+            max_shared: parts.max_shared,
+            pins: Pins::default(),
             flights: Flights::default(),
             second_tries: Semaphore::new(SECOND_TRIES),
             background: Arc::new(Semaphore::new(BACKGROUND)),
@@ -194,21 +192,21 @@ impl Gateway {
         self.learner.known()
     }
 
-    /// What is configured for the kind of work, the client and the model, the former going first.
-    fn overrides(&self, controls: &Controls, caller: &Caller, route: &Route) -> CacheOverrides {
-        let task = controls
-            .task
-            .as_ref()
-            .and_then(|task| self.settings.tasks.get(task));
-        task.copied()
-            .unwrap_or_default()
-            .or(caller.cache)
-            .or(route.cache)
+    /// What the configuration says at present.
+    #[must_use]
+    pub fn setup(&self) -> Arc<Setup> {
+        self.current.load_full()
+    }
+
+    /// Has all requests from now on see `setup`; those under way go on with what they saw.
+    pub fn replace(&self, setup: Setup) {
+        self.current.store(Arc::new(setup));
     }
 
     /// What makes a request of this scope, which goes to `target`, the same as another.
     fn identity(
         &self,
+        setup: &Setup,
         request: &ChatRequest,
         asked: Option<&question::Asked<'_>>,
         scope: Scope,
@@ -218,7 +216,7 @@ impl Gateway {
         let setting = Setting {
             scope,
             target,
-            by_user: self.settings.by_user,
+            by_user: setup.settings.by_user,
             by_surface: plan.semantic.is_ok(),
             same_as: &|context| self.store.same_context(context),
         };
@@ -236,9 +234,14 @@ impl Gateway {
             body,
             received,
         } = asked;
-        let serves = self.settings.mode == CacheMode::Serve;
-        let is_plain = self.settings.rules.enabled && serves && controls == Controls::default();
-        let raw = is_plain.then(|| RawKey::new(caller.own, &body));
+        let setup = self.setup();
+        let serves = setup.settings.mode == CacheMode::Serve;
+        // What was allowed by another configuration is not remembered by its bytes, nor found by them.
+        let is_plain = caller.generation == setup.generation
+            && setup.settings.rules.enabled
+            && serves
+            && controls == Controls::default();
+        let raw = is_plain.then(|| RawKey::new(caller.own, setup.generation, &body));
         if let Some(reply) = raw.and_then(|raw| self.identical(&raw, caller.own, received)) {
             return Ok(reply);
         }
@@ -247,7 +250,8 @@ impl Gateway {
         if !caller.allowed.allows(request.model()) {
             return Err(Error::ModelNotAllowed(request.model().to_owned()).into());
         }
-        let route = self.catalogue.route(request.model())?;
+        let destination = setup.catalogue.destination(request.model(), &controls)?;
+        let wish = Wish::of(&controls, &caller);
         let request = Arc::new(request);
 
         let recipient = Recipient {
@@ -257,8 +261,8 @@ impl Gateway {
         };
         let question = question::Asked::of(&request);
         let question = question.as_ref();
-        let rules = &self.settings.rules;
-        let overrides = self.overrides(&controls, &caller, &route);
+        let rules = &setup.settings.rules;
+        let overrides = setup.overrides(&controls, &caller, &destination);
         let exception = exception(overrides);
         let plan = match cacheable::plan(&request, question, &controls, rules, exception) {
             Ok(plan) => plan,
@@ -266,10 +270,12 @@ impl Gateway {
                 metrics::counter!(names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
                 let facts = Facts::new(Way::Bypass, Some(bypass.as_str()), received);
                 let order = Order {
+                    setup,
                     request,
                     scope: caller.scope,
                     recipient,
-                    route,
+                    destination,
+                    wish,
                     facts,
                     ticket: None,
                 };
@@ -278,8 +284,8 @@ impl Gateway {
         };
         let scope =
             (controls.namespace.as_ref()).map_or(caller.scope, |name| caller.scope.within(name));
-        let target = route.identity();
-        let identity = self.identity(&request, question, scope, &target, &plan);
+        let target = setup.target(&destination, &wish);
+        let identity = self.identity(&setup, &request, question, scope, &target, &plan);
         // A control in the body would be read again only by parsing: such bytes are not remembered.
         let raw = raw.filter(|_| controls == Controls::default());
         let purges = self.store.purges();
@@ -288,7 +294,7 @@ impl Gateway {
                 max_age: controls.max_age,
                 admission: (controls.admission)
                     .or(overrides.admission)
-                    .unwrap_or(self.settings.admission),
+                    .unwrap_or(setup.settings.admission),
                 class: Class {
                     scope,
                     model: target.into(),
@@ -298,6 +304,10 @@ impl Gateway {
             self.look_up(&identity, &plan, terms).await
         } else {
             Lookup::Miss(Missed::because("no_cache"))
+        };
+        let keys = match &lookup {
+            Lookup::Hit(_) => setup.keys(&destination, caller.scope, &request),
+            Lookup::Miss(_) => None,
         };
         let order = |embedding, near, facts| {
             let ticket = plan.keep.map(|ttl| Ticket {
@@ -317,10 +327,12 @@ impl Gateway {
                 request: Arc::clone(&request),
             });
             Order {
+                setup: Arc::clone(&setup),
                 request: Arc::clone(&request),
                 scope: caller.scope,
                 recipient,
-                route,
+                destination,
+                wish,
                 facts,
                 ticket,
             }
@@ -328,6 +340,7 @@ impl Gateway {
         let missed = match lookup {
             Lookup::Hit(found) if serves => {
                 let reply = self.hit(&found, &identity, raw, &request, recipient).await;
+                self.stay(keys, &found.entry);
                 let in_background = Facts::new(Way::Background, None, received);
                 if found.stale.is_some() {
                     self.refresh(order(None, None, in_background));
@@ -380,4 +393,15 @@ fn exception(overrides: CacheOverrides) -> Exception {
         enabled: overrides.enabled,
         ttl: overrides.ttl,
     }
+}
+
+/// Runs what takes milliseconds where it holds nobody up. `None` if it panics.
+async fn off_the_workers<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    if done.is_err() {
+        tracing::error!("work for a request failed");
+    }
+    done.ok()
 }

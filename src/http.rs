@@ -8,6 +8,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     http::HeaderName,
@@ -24,11 +25,9 @@ use tower_http::{
     },
 };
 
+use self::config_status::ConfigStatus;
 use crate::{
-    cache::store::Store,
-    clock::Clock,
-    config::KeyDigest,
-    gateway::{Gateway, catalogue::Catalogue},
+    cache::store::Store, clock::Clock, config::KeyDigest, gateway::Gateway,
     telemetry::ledger::Ledger,
 };
 
@@ -36,6 +35,7 @@ mod admin;
 pub mod auth;
 mod body;
 mod chat;
+pub mod config_status;
 mod embeddings;
 mod error;
 mod feedback;
@@ -45,20 +45,33 @@ mod models;
 pub(crate) mod observe;
 pub mod server;
 
+/// The header that says to operators whether the configuration in force is the file's.
+const CONFIG: HeaderName = HeaderName::from_static("x-refrain-config");
 /// The header that names a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the configuration says about the side that clients see; replaced as a whole.
+#[derive(Debug)]
+pub struct Front {
+    /// Knows the keys.
+    pub auth: auth::Auth,
+    /// The admin's key, if there is one.
+    pub admin_key: Option<KeyDigest>,
+    /// The largest body that is read, in bytes.
+    pub max_body: u64,
+    /// Whether callers see similarities.
+    pub show_similarity: bool,
+}
 
 /// What the routes need.
 #[derive(Debug)]
 pub struct Api {
     /// Answers chat requests.
     pub gateway: Arc<Gateway>,
-    /// Knows the models.
-    pub catalogue: Arc<Catalogue>,
-    /// Knows the keys.
-    pub auth: auth::Auth,
-    /// The admin's key, if there is one.
-    pub admin_key: Option<KeyDigest>,
+    /// What the configuration says about this side.
+    pub front: ArcSwap<Front>,
+    /// How the configuration in force stands to its file.
+    pub config: ArcSwap<ConfigStatus>,
     /// What was billed and saved.
     pub ledger: Arc<Ledger>,
     /// What is kept.
@@ -67,14 +80,8 @@ pub struct Api {
     pub metrics: Option<PrometheusHandle>,
     /// The time.
     pub clock: Clock,
-    /// The largest body that is read, in bytes.
-    pub max_body: u64,
     /// JSON longer than this is compressed, in bytes.
     pub compress_above: u64,
-    /// Whether callers see similarities.
-    pub show_similarity: bool,
-    /// Whether paraphrases are served.
-    pub semantic: bool,
     /// Times answered chat requests.
     pub chat_latency: Histogram,
     /// Set when the gateway is stopping.
@@ -110,6 +117,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/admin/script.js", get(admin::script))
         .route("/admin/style.css", get(admin::style))
         .route("/admin/api/stats", get(admin::stats))
+        .route("/admin/api/route", post(admin::route::explain))
         .route("/admin/api/cache/entries", get(admin::entries::list))
         .route(
             "/admin/api/cache/entries/{id}",

@@ -2,126 +2,29 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use refrain::{
-    app::{App, Parts, load_encoder},
+    app::load_encoder,
     clock::Clock,
-    config::{Config, Notice, Sources},
-    eval,
-    http::server::Stopped,
-    provider::demo::Pace,
-    telemetry, tour,
+    eval, telemetry, tour,
     transfer::{self, Import, Stopped as ImportStopped},
-    units::Similarity,
 };
-use tokio::net::TcpListener;
+
+mod program;
+
+use self::program::{
+    arguments::{Arguments, CacheCommand, Command, Evaluation, Running},
+    serve::serve,
+    settings::{environment, load},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// An LLM gateway that refrains from calling a model whose answer it already has.
-#[derive(Debug, Parser)]
-#[command(version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve the OpenAI-compatible endpoint
-    Serve(ConfigFile),
-    /// Check a configuration without serving: every problem with its line
-    Check(ConfigFile),
-    /// Show in a minute what the cache does: a scripted tour with the built-in demo provider
-    Demo(ConfigFile),
-    /// Measure on labelled prompts how often the cache answers, and how often wrongly
-    Eval(Evaluation),
-    /// Move the cache of a running gateway, or warm it with answers that are known already
-    #[command(subcommand)]
-    Cache(CacheCommand),
-    /// Ask a running gateway whether it wants requests; for container health checks
-    Health {
-        /// Where it listens
-        #[arg(
-            long,
-            env = "REFRAIN_HEALTH_URL",
-            default_value = "http://127.0.0.1:8080"
-        )]
-        url: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum CacheCommand {
-    /// Write all entries as lines of JSON; REFRAIN_ADMIN_KEY is the admin's key
-    Export {
-        #[command(flatten)]
-        gateway: Running,
-        /// Where to; standard output if it is left out
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// Take in lines of JSON: an export, or {"request": …, "response": …}
-    ///
-    /// REFRAIN_ADMIN_KEY is the admin's key. Exits with 1 if some lines were refused, with 2 if it
-    /// could not go on; it then says how to continue.
-    Import {
-        /// The lines
-        file: PathBuf,
-        #[command(flatten)]
-        gateway: Running,
-        /// The first line to be sent
-        #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-        from: u64,
-        /// Lines that are sent at once
-        #[arg(long, value_name = "LINES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        batch: u32,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-struct Running {
-    /// Where the gateway listens
-    #[arg(long, env = "REFRAIN_URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
-}
-
-#[derive(Debug, clap::Args)]
-struct ConfigFile {
-    /// The configuration
-    #[arg(long, env = "REFRAIN_CONFIG", default_value = "providers.toml")]
-    config: PathBuf,
-}
-
-#[derive(Debug, clap::Args)]
-struct Evaluation {
-    /// Packs: JSON lines of {"prompt", "group"} or {"a", "b", "duplicate"}
-    #[arg(required = true, value_name = "PACK")]
-    packs: Vec<PathBuf>,
-    /// Write the numbers here too, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// One more threshold to measure, 0.5 to 1; may be given several times
-    #[arg(long = "threshold", value_name = "X", value_parser = threshold)]
-    thresholds: Vec<Similarity>,
-    /// Measure the thresholds from 0.700 to 0.990, and which of them keep within the error budgets
-    #[arg(long)]
-    sweep: bool,
-    #[command(flatten)]
-    file: ConfigFile,
-}
-
-fn threshold(text: &str) -> Result<Similarity, String> {
-    let number = text.parse().ok().filter(|x| (0.5..=1.0).contains(x));
-    let similarity = number.and_then(Similarity::new);
-    similarity.ok_or_else(|| "a threshold is a number from 0.5 to 1".to_owned())
-}
 
 /// Why the program ends, and what it tells its caller.
 struct Failure {
@@ -251,85 +154,6 @@ async fn cache(command: CacheCommand) -> Result<(), Failure> {
     }
 }
 
-async fn serve(path: &Path) -> Result<(), String> {
-    let (config, notices) = load(path)?;
-    for notice in notices {
-        tracing::warn!("{notice}");
-    }
-    let encoder = load_encoder(&config).map_err(|error| error.to_string())?;
-    let semantic = encoder.is_some();
-    let metrics = telemetry::init_metrics().map_err(|error| error.to_string())?;
-    let parts = Parts {
-        clock: Clock::system(),
-        encoder,
-        metrics: Some(metrics),
-        demo_pace: Pace::LIFELIKE,
-    };
-    let app = App::build(&config, parts)
-        .await
-        .map_err(|error| error.to_string())?;
-    let listener = TcpListener::bind(config.server.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.server.listen))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    // Who listens on every address is best tried on this one.
-    let shown = match address.ip() {
-        ip if ip.is_unspecified() => format!("127.0.0.1:{}", address.port()),
-        _ => address.to_string(),
-    };
-    let _closed = io::stdout().write_all(banner(&app, &shown, semantic).as_bytes());
-    match app
-        .serve(listener, stop_signal())
-        .await
-        .map_err(|error| error.to_string())?
-    {
-        Stopped::Drained => tracing::info!("stopped; every request in flight was answered"),
-        Stopped::TimedOut => tracing::warn!("stopped; some requests were still in flight"),
-    }
-    Ok(())
-}
-
-fn banner(app: &App, address: &str, semantic: bool) -> String {
-    let catalogue = app.catalogue();
-    let mut lines = vec![
-        format!("refrain {} is ready", env!("CARGO_PKG_VERSION")),
-        format!("  endpoint     http://{address}/v1"),
-        format!("  admin page   http://{address}/admin"),
-        format!(
-            "  cache        exact{}",
-            if semantic {
-                " and semantic"
-            } else {
-                " only (semantic is off)"
-            }
-        ),
-    ];
-    for name in catalogue.active() {
-        lines.push(format!("  provider     {name}: active"));
-    }
-    for provider in catalogue.inactive() {
-        lines.push(format!(
-            "  provider     {}: inactive ({})",
-            provider.name, provider.reason
-        ));
-    }
-    if catalogue.is_demo() {
-        lines.push("  provider     demo: answers every model with a canned text, because no other is active".into());
-    }
-    let model = catalogue
-        .list()
-        .into_iter()
-        .next()
-        .map_or_else(|| "gpt-4o-mini".to_owned(), |model| model.id);
-    lines.push("try:".to_owned());
-    lines.push(format!(
-        "  curl -s http://{address}/v1/chat/completions -H 'content-type: application/json' -d \
-         '{{\"model\": \"{model}\", \"messages\": [{{\"role\": \"user\", \"content\": \"How many planets are there?\"}}]}}'"
-    ));
-    lines.push(String::new());
-    lines.join("\n")
-}
-
 fn check(path: &Path) -> Result<(), String> {
     let (config, notices) = load(path)?;
     let mut text = String::new();
@@ -377,51 +201,4 @@ async fn health(url: &str) -> Result<(), String> {
 /// What is at the bottom of an error: "connection refused" rather than "error sending request".
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
-}
-
-fn load(path: &Path) -> Result<(Config, Vec<Notice>), String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let env_overrides = overrides();
-    let sources = Sources {
-        path,
-        text: &text,
-        env: &environment,
-        env_overrides: &env_overrides,
-    };
-    Config::parse(&sources)
-        .map_err(|problems| format!("the configuration has problems\n{problems}"))
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
-)]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-fn overrides() -> Vec<(String, String)> {
-    let all = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    all.filter(|(name, _)| name.starts_with("REFRAIN_"))
-        .collect()
-}
-
-/// Done when the process is asked to stop, by SIGTERM or by Ctrl-C.
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            tracing::info!("stopping; requests in flight go on");
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }

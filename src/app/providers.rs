@@ -2,13 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future;
 use tokio::task::JoinSet;
 
 use super::BuildError;
 use crate::{
     clock::Clock,
     config::{Activation, Config, Provider as ProviderConfig, ProviderKind},
-    gateway::catalogue::{Catalogue, Inactive},
+    gateway::{
+        catalogue::{Catalogue, Inactive, Member, Parts},
+        setup::Current,
+    },
     ident::ProviderName,
     provider::{
         Provider, SetupError,
@@ -18,60 +22,101 @@ use crate::{
         ollama::Ollama,
         openai::OpenAi,
     },
+    wire::models::ModelObject,
 };
 
-/// How long a provider may take to list its models at the start.
+/// How long a provider may take to list its models at the start, or at a reload.
 const DISCOVERY: Duration = Duration::from_secs(2);
 /// How often providers are asked for their models again.
 const REDISCOVERY: Duration = Duration::from_secs(60);
 
-/// The models and those who serve them. Asks providers with discovery what they have.
+/// What is in force, to keep of it what stays as it is.
+pub(super) struct Before<'a> {
+    /// What the catalogue was made of.
+    pub(super) providers: &'a [ProviderConfig],
+    /// The present one.
+    pub(super) catalogue: &'a Catalogue,
+}
+
+impl Before<'_> {
+    /// A provider that stays as it is, and what it serves. It keeps its connections, and what it
+    /// remembers of conversations.
+    fn kept(&self, config: &ProviderConfig) -> Option<(Arc<Member>, Vec<ModelObject>)> {
+        let is_same = self.providers.contains(config);
+        let member = self.catalogue.member(&config.name).filter(|_| is_same)?;
+        Some((member, self.catalogue.found(&config.name)))
+    }
+}
+
+/// The models and those who serve them. Asks providers with discovery what they have, all at once;
+/// those that are kept from `before` only if they have not said it yet.
 pub(super) async fn catalogue(
     config: &Config,
     clock: &Clock,
     pace: Pace,
+    before: Option<Before<'_>>,
 ) -> Result<Catalogue, BuildError> {
-    let mut active: Vec<Arc<dyn Provider>> = Vec::new();
+    let mut ready = Vec::new();
     let mut inactive = Vec::new();
-    let mut found = Vec::new();
     for provider in &config.providers {
         match &provider.activation {
-            Activation::Inactive(reason) => {
-                inactive.push(Inactive {
-                    name: provider.name.clone(),
-                    reason: reason.clone(),
-                });
-            }
+            Activation::Inactive(reason) => inactive.push(Inactive {
+                name: provider.name.clone(),
+                reason: reason.clone(),
+            }),
             Activation::Active => {
-                let built = build_provider(provider, clock, pace)?;
-                match discover(provider, &*built).await {
-                    Ok(models) => {
-                        found.push((provider.name.clone(), models));
-                        active.push(built);
-                    }
-                    Err(reason) => inactive.push(Inactive {
-                        name: provider.name.clone(),
-                        reason,
-                    }),
-                }
+                let kept = before.as_ref().and_then(|before| before.kept(provider));
+                let (member, models) = match kept {
+                    Some(kept) => kept,
+                    None => (
+                        Member::new(build_provider(provider, clock, pace)?, provider.kind),
+                        Vec::new(),
+                    ),
+                };
+                ready.push((provider, member, models));
             }
         }
     }
-    let demo: Option<Arc<dyn Provider>> = if active.is_empty() {
-        Some(Arc::new(Demo::new(
-            ProviderName::new("demo")?,
-            pace,
-            clock.clone(),
-        )))
-    } else {
-        None
-    };
-    let started = clock.unix_seconds();
-    let catalogue = Catalogue::new(config.models.clone(), active, inactive, demo, started);
-    for (name, models) in found {
-        catalogue.discovered(&name, &models);
+    let asked = ready
+        .into_iter()
+        .map(|(provider, member, known)| async move {
+            let models = if known.is_empty() {
+                discover(provider, &*member.provider).await
+            } else {
+                Ok(known)
+            };
+            (provider, member, models)
+        });
+    let mut members = Vec::new();
+    for (provider, member, models) in future::join_all(asked).await {
+        match models {
+            Ok(models) => members.push((member, models)),
+            Err(reason) => inactive.push(Inactive {
+                name: provider.name.clone(),
+                reason,
+            }),
+        }
     }
-    Ok(catalogue)
+    let before = before.map(|before| before.catalogue);
+    let demo = match before.and_then(Catalogue::demo) {
+        _ if !members.is_empty() => None,
+        Some(demo) => Some(Arc::clone(demo)),
+        None => {
+            let name = ProviderName::new("demo")?;
+            let demo = Demo::new(name, pace, clock.clone());
+            Some(Member::new(Arc::new(demo), ProviderKind::Demo))
+        }
+    };
+    Ok(Catalogue::new(Parts {
+        table: config.models.clone(),
+        tasks: config.tasks.clone(),
+        default_task: config.routing.default_task.clone(),
+        vitals: before.map(Catalogue::vitals).unwrap_or_default(),
+        members,
+        inactive,
+        demo,
+        started: before.map_or_else(|| clock.unix_seconds(), Catalogue::started),
+    }))
 }
 
 fn build_provider(
@@ -92,7 +137,7 @@ fn build_provider(
 async fn discover(
     config: &ProviderConfig,
     provider: &dyn Provider,
-) -> Result<Vec<crate::wire::models::ModelObject>, String> {
+) -> Result<Vec<ModelObject>, String> {
     if !config.discover {
         return Ok(Vec::new());
     }
@@ -102,7 +147,7 @@ async fn discover(
         _ if config.kind == ProviderKind::Ollama => {
             let base = config.base_url.as_deref().unwrap_or_default();
             Err(format!(
-                "nothing answers at {base}; start it (`ollama serve`), then restart"
+                "nothing answers at {base}; start it (`ollama serve`), then reload or restart"
             ))
         }
         _ => {
@@ -113,16 +158,13 @@ async fn discover(
 }
 
 /// Asks the providers that listed models at the start again, now and then.
-pub(super) fn rediscover(chores: &mut JoinSet<()>, catalogue: &Arc<Catalogue>) {
-    let providers = catalogue.discovering();
-    if providers.is_empty() {
-        return;
-    }
-    let catalogue = Arc::clone(catalogue);
+pub(super) fn rediscover(chores: &mut JoinSet<()>, current: &Arc<Current>) {
+    let current = Arc::clone(current);
     chores.spawn(async move {
         loop {
             tokio::time::sleep(REDISCOVERY).await;
-            for provider in &providers {
+            let catalogue = Arc::clone(&current.load().catalogue);
+            for provider in catalogue.discovering() {
                 if let Ok(Ok(models)) = tokio::time::timeout(DISCOVERY, provider.models()).await {
                     catalogue.discovered(provider.name(), &models);
                 }

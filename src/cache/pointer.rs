@@ -9,15 +9,22 @@ use crate::{
     wire::chat::Delivery,
 };
 
-/// The hash of a scope and the very bytes of a body.
+/// The hash of a scope and the very bytes of a body, and a generation of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RawKey([u8; 32]);
+pub struct RawKey {
+    digest: [u8; 32],
+    generation: u64,
+}
 
 impl RawKey {
-    /// The key of these bytes in this scope.
+    /// The key of these bytes in this scope, as long as this generation of the configuration lasts: another
+    /// one may send them elsewhere.
     #[must_use]
-    pub fn new(scope: Scope, body: &[u8]) -> Self {
-        Self(scope.digest(body))
+    pub fn new(scope: Scope, generation: u64, body: &[u8]) -> Self {
+        Self {
+            digest: scope.digest(body),
+            generation,
+        }
     }
 }
 

@@ -14,19 +14,20 @@ use super::{
 use crate::{
     app::{App, Parts},
     clock::Clock,
-    config::{AllowedModels, CacheOverrides, Config, Sources},
+    config::{AllowedModels, CacheOverrides, Config, ProviderKind, Sources},
     embed::Embedding,
     gateway::{
         Asked, Caller,
-        catalogue::Catalogue,
+        catalogue::{self, Catalogue, Member},
         reply::{Reply, ReplyBody},
+        vitals::VitalsTable,
     },
     ident::{Namespace, ProviderName},
     policy::{
         identity::{Scope, ScopeKind},
         question,
     },
-    provider::{Provider, demo::Pace},
+    provider::demo::Pace,
     telemetry::ledger::Way,
     units::{self, Similarity},
     wire::controls::Controls,
@@ -117,8 +118,17 @@ impl Client {
         };
         let config = config(&policy)?;
         let labels = Labels::new(ProviderName::new(PROVIDER)?);
-        let providers: Vec<Arc<dyn Provider>> = vec![Arc::new(labels)];
-        let catalogue = Catalogue::new(config.models.clone(), providers, Vec::new(), None, 0);
+        let member = Member::new(Arc::new(labels), ProviderKind::OpenAi);
+        let catalogue = Catalogue::new(catalogue::Parts {
+            table: config.models.clone(),
+            tasks: Vec::new(),
+            default_task: None,
+            members: vec![(member, Vec::new())],
+            inactive: Vec::new(),
+            demo: None,
+            vitals: VitalsTable::default(),
+            started: 0,
+        });
         // Nothing grows old.
         let clock = Clock::manual();
         let parts = Parts {
@@ -129,11 +139,14 @@ impl Client {
         };
         let scope = Scope::new(&[0; 32], ScopeKind::Anonymous, b"eval");
         let caller = Caller {
+            generation: 0,
             scope,
             own: scope,
             namespace: None,
             allowed: AllowedModels::All,
             cache: CacheOverrides::default(),
+            max_input: None,
+            on_overflow: None,
         };
         Ok(Self {
             app: App::assemble(&config, parts, catalogue).await?,

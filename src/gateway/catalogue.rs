@@ -5,76 +5,22 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use metrics::{Counter, Histogram};
 
-use crate::{
-    config::{self, CacheOverrides, Model, ModelPattern, ModelTable, TargetModel},
-    error::Error,
-    ident::{ModelId, ProviderName},
-    provider::Provider,
-    telemetry::names,
-    units::Price,
-    wire::models::ModelObject,
+mod find;
+pub mod route;
+
+pub use self::{
+    find::{AUTO, Destination},
+    route::{Member, Route, Target},
 };
-
-/// Where a request may go.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// The first target's provider.
-    pub name: ProviderName,
-    /// To be tried in order; not empty.
-    pub targets: Vec<Target>,
-    /// What the model costs.
-    pub price: Option<Price>,
-    /// What is configured for the cache of its answers.
-    pub cache: CacheOverrides,
-}
-
-/// A provider and what it calls the model.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Who is asked.
-    pub member: Arc<Member>,
-    /// For what.
-    pub model: ModelId,
-}
-
-/// A provider, with the metrics of its successes, looked up once.
-#[derive(Debug)]
-pub struct Member {
-    /// The provider.
-    pub provider: Arc<dyn Provider>,
-    /// Counts its answers.
-    pub answers: Counter,
-    /// Times them.
-    pub latency: Histogram,
-}
-
-impl Member {
-    fn new(provider: Arc<dyn Provider>) -> Arc<Self> {
-        let name = provider.name().to_string();
-        let labels = [("provider", name.clone()), ("outcome", "ok".to_owned())];
-        let answers = metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels);
-        let latency = metrics::histogram!(names::UPSTREAM_DURATION, "gen_ai_provider_name" => name);
-        Arc::new(Self {
-            provider,
-            answers,
-            latency,
-        })
-    }
-}
-
-impl Route {
-    /// What the answers of this route are kept under: the first target.
-    #[must_use]
-    pub fn identity(&self) -> String {
-        let model = self
-            .targets
-            .first()
-            .map_or("", |target| target.model.as_str());
-        format!("{}/{model}", self.name)
-    }
-}
+use crate::{
+    config::{self, ModelPattern, ModelTable, Task},
+    error::Error,
+    gateway::vitals::VitalsTable,
+    ident::{ProviderName, TaskName},
+    provider::Provider,
+    wire::{controls::Controls, models::ModelObject},
+};
 
 /// A provider that is not asked.
 #[derive(Debug, Clone)]
@@ -89,6 +35,10 @@ pub struct Inactive {
 #[derive(Debug)]
 pub struct Catalogue {
     table: ModelTable,
+    tasks: Vec<Task>,
+    default_task: Option<TaskName>,
+    /// How targets fare.
+    vitals: VitalsTable,
     providers: HashMap<ProviderName, Arc<Member>>,
     inactive: Vec<Inactive>,
     /// Answers for every model when nobody else is there.
@@ -97,29 +47,81 @@ pub struct Catalogue {
     started: u64,
 }
 
+/// What a catalogue is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What may be asked for.
+    pub table: ModelTable,
+    /// The kinds of work.
+    pub tasks: Vec<Task>,
+    /// That of requests that resemble none enough.
+    pub default_task: Option<TaskName>,
+    /// The active providers, with what they say that they serve.
+    pub members: Vec<(Arc<Member>, Vec<ModelObject>)>,
+    /// Those that are not asked.
+    pub inactive: Vec<Inactive>,
+    /// Answers for every model when nobody else is there.
+    pub demo: Option<Arc<Member>>,
+    /// How targets fare; of a catalogue that takes another one's place, the same.
+    pub vitals: VitalsTable,
+    /// The time that models are said to be created, in seconds since 1970.
+    pub started: u64,
+}
+
 impl Catalogue {
-    /// A catalogue of the active `providers`. `started` is the time that models are said to be
-    /// created, in seconds since 1970.
+    /// A catalogue of these parts.
     #[must_use]
-    pub fn new(
-        table: ModelTable,
-        providers: Vec<Arc<dyn Provider>>,
-        inactive: Vec<Inactive>,
-        demo: Option<Arc<dyn Provider>>,
-        started: u64,
-    ) -> Self {
-        let members = providers
-            .into_iter()
-            .map(|p| (p.name().clone(), Member::new(p)));
-        let (providers, demo) = (members.collect(), demo.map(Member::new));
-        Self {
-            table,
-            providers,
-            inactive,
-            demo,
-            discovered: ArcSwap::default(),
-            started,
+    pub fn new(parts: Parts) -> Self {
+        let mut providers = HashMap::new();
+        let mut found = Vec::new();
+        for (member, models) in parts.members {
+            let name = member.provider.name().clone();
+            found.extend(models.into_iter().map(|model| (name.clone(), model)));
+            providers.insert(name, member);
         }
+        Self {
+            table: parts.table,
+            tasks: parts.tasks,
+            default_task: parts.default_task,
+            vitals: parts.vitals,
+            providers,
+            inactive: parts.inactive,
+            demo: parts.demo,
+            discovered: ArcSwap::from_pointee(found),
+            started: parts.started,
+        }
+    }
+
+    /// The active provider of this name.
+    #[must_use]
+    pub fn member(&self, name: &ProviderName) -> Option<Arc<Member>> {
+        self.providers.get(name).cloned()
+    }
+
+    /// What a provider has said that it serves.
+    #[must_use]
+    pub fn found(&self, name: &ProviderName) -> Vec<ModelObject> {
+        let discovered = self.discovered.load();
+        let of_it = discovered.iter().filter(|(provider, _)| provider == name);
+        of_it.map(|(_, model)| model.clone()).collect()
+    }
+
+    /// Who answers for every model when nobody else is there.
+    #[must_use]
+    pub fn demo(&self) -> Option<&Arc<Member>> {
+        self.demo.as_ref()
+    }
+
+    /// The time that models are said to be created, in seconds since 1970.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// How targets fare.
+    #[must_use]
+    pub fn vitals(&self) -> VitalsTable {
+        self.vitals.clone()
     }
 
     /// Replaces what a provider says that it serves.
@@ -145,65 +147,6 @@ impl Catalogue {
             .filter(|provider| says(provider.name()))
             .cloned()
             .collect()
-    }
-
-    /// Where a request for `requested` may go: by an entry of its very name, by `provider/model`, by a
-    /// pattern, by what providers say that they serve.
-    ///
-    /// # Errors
-    /// [`Error::UnknownModel`], saying why and what else there is.
-    pub fn route(&self, requested: &str) -> Result<Route, Error> {
-        let Ok(id) = ModelId::new(requested) else {
-            return Err(self.unknown(requested));
-        };
-        let entry = self.table.resolve(requested);
-        let exact = entry.filter(|entry| matches!(entry.name, ModelPattern::Exact(_)));
-        exact
-            .and_then(|entry| self.configured(entry, &id))
-            .or_else(|| self.pinned(requested))
-            .or_else(|| entry.and_then(|entry| self.configured(entry, &id)))
-            .or_else(|| self.by_discovery(&id))
-            .or_else(|| self.demo.as_ref().map(|demo| single(demo, id)))
-            .ok_or_else(|| self.unknown(requested))
-    }
-
-    fn configured(&self, entry: &Model, requested: &ModelId) -> Option<Route> {
-        let targets: Vec<Target> = (entry.targets.iter())
-            .filter_map(|target| {
-                let member = Arc::clone(self.providers.get(&target.provider)?);
-                let model = match &target.model {
-                    TargetModel::Named(model) => model.clone(),
-                    TargetModel::AsRequested => requested.clone(),
-                };
-                Some(Target { member, model })
-            })
-            .collect();
-        let name = targets.first()?.member.provider.name().clone();
-        Some(Route {
-            name,
-            targets,
-            price: entry.price,
-            cache: entry.cache,
-        })
-    }
-
-    fn pinned(&self, requested: &str) -> Option<Route> {
-        let (provider, model) = requested.split_once('/')?;
-        let provider = self.providers.get(&ProviderName::new(provider).ok()?)?;
-        let entry = self.table.resolve(model);
-        Some(Route {
-            price: entry.and_then(|entry| entry.price),
-            cache: entry.map(|entry| entry.cache).unwrap_or_default(),
-            ..single(provider, ModelId::new(model).ok()?)
-        })
-    }
-
-    fn by_discovery(&self, requested: &ModelId) -> Option<Route> {
-        let discovered = self.discovered.load();
-        let (name, _) = discovered
-            .iter()
-            .find(|(_, model)| model.id == requested.as_str())?;
-        Some(single(self.providers.get(name)?, requested.clone()))
     }
 
     fn unknown(&self, requested: &str) -> Error {
@@ -242,12 +185,16 @@ impl Catalogue {
             let ModelPattern::Exact(name) = &entry.name else {
                 continue;
             };
-            let owner = match self.configured(entry, name) {
-                Some(route) => route.name.to_string(),
+            let owner = match self.owner(entry) {
+                Some(owner) => owner.to_string(),
                 None if self.demo.is_some() => "demo".to_owned(),
                 None => continue,
             };
             models.push(ModelObject::new(name.as_str(), &owner, self.started));
+        }
+        if self.classifies() {
+            let owner = if self.is_demo() { "demo" } else { "refrain" };
+            models.push(ModelObject::new(AUTO, owner, self.started));
         }
         for (provider, model) in self.discovered.load().iter() {
             if !models.iter().any(|known| known.id == model.id) {
@@ -267,7 +214,12 @@ impl Catalogue {
     /// # Errors
     /// [`Error::UnknownModel`].
     pub fn describe(&self, requested: &str) -> Result<ModelObject, Error> {
-        let route = self.route(requested)?;
+        let route = match self.destination(requested, &Controls::default())? {
+            Destination::Route(route)
+            | Destination::Auto {
+                otherwise: route, ..
+            } => route,
+        };
         let known = self.list().into_iter().find(|model| model.id == requested);
         Ok(known.unwrap_or_else(|| ModelObject::new(requested, route.name.as_str(), self.started)))
     }
@@ -290,18 +242,5 @@ impl Catalogue {
     #[must_use]
     pub fn is_demo(&self) -> bool {
         self.demo.is_some()
-    }
-}
-
-fn single(member: &Arc<Member>, model: ModelId) -> Route {
-    let target = Target {
-        member: Arc::clone(member),
-        model,
-    };
-    Route {
-        name: member.provider.name().clone(),
-        targets: vec![target],
-        price: None,
-        cache: CacheOverrides::default(),
     }
 }

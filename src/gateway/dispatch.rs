@@ -1,20 +1,28 @@
-//! Asking the targets of a route, in order, until one answers.
+//! Asking the targets of a journey, in order, until one answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 
-use super::catalogue::{Route, Target};
+use super::{
+    catalogue::{Route, Target},
+    journey::{Budget, Inquiry, Journey, Leg, plan},
+    prompt::Counts,
+    vitals::Guard,
+};
 use crate::{
     clock::Clock,
     error::{UpstreamError, UpstreamErrorKind},
-    ident::{ModelId, ProviderName},
-    policy::identity::Scope,
+    ident::{ModelId, ProviderName, TaskName},
+    policy::{identity::Scope, truncate::Overflow},
     provider::{ChatCall, ChatReply, Events},
     telemetry::names,
-    units::{Price, Usd},
-    wire::{answer::Answer, assemble::assemble, chat::ChatRequest},
+    units::{Price, Tokens, Usd},
+    wire::{answer::Answer, ask::Unable, assemble::assemble, chat::ChatRequest},
 };
+
+/// Why an answer ended that a filter refused.
+const FILTERED: &str = "content_filter";
 
 /// Who gave an answer, and how it was come by.
 #[derive(Debug, Clone)]
@@ -25,9 +33,13 @@ pub(super) struct Source {
     pub(super) attempts: u32,
     /// How long all attempts took, until the head of the answer.
     pub(super) waited: Duration,
-    /// Whether the model is the one that the route names first. Another model's answer is not kept
-    /// under this one's name.
+    /// Whether the model is one that the route names first, and was asked all that the client asked.
+    /// Nothing else is kept under the route's name.
     pub(super) is_first_choice: bool,
+    /// The kind of work that led there.
+    pub(super) task: Option<TaskName>,
+    /// What was cut from the prompt.
+    pub(super) trimmed: Option<Tokens>,
 }
 
 impl Source {
@@ -37,31 +49,198 @@ impl Source {
     }
 }
 
-/// Asks the targets of `route`, in order, on behalf of `scope`.
+/// A request on its way to providers.
+pub(super) struct Sending<'r> {
+    pub(super) route: &'r Route,
+    pub(super) request: &'r Arc<ChatRequest>,
+    /// On whose behalf.
+    pub(super) scope: Option<Scope>,
+    pub(super) budget: Budget,
+    /// Who has answered this conversation so far.
+    pub(super) pinned: Option<(&'r ProviderName, &'r ModelId)>,
+}
+
+/// Sends a request along its route.
 ///
 /// # Errors
-/// The last target's, or the first that says that the request itself is wrong.
+/// The last target's, or the first that says that the request itself is wrong; or why nobody can be asked.
 pub(super) async fn dispatch(
-    route: &Route,
-    request: &Arc<ChatRequest>,
-    scope: Option<Scope>,
+    sending: &Sending<'_>,
     clock: &Clock,
 ) -> Result<(ChatReply, Source), UpstreamError> {
-    first_answer(route, clock, |target| {
-        let call = ChatCall {
-            request: Arc::clone(request),
-            model: target.model.clone(),
-            scope,
-        };
-        async move { target.member.provider.chat(call).await }
-    })
-    .await
+    let Sending {
+        route,
+        request,
+        budget,
+        pinned,
+        ..
+    } = *sending;
+    let counts = Counts::of(request, route, budget).await;
+    let journey = plan(&Inquiry {
+        route,
+        request,
+        counts: &counts,
+        budget,
+        pinned,
+        now: clock.now(),
+    });
+    let journey = journey.map_err(|stuck| cannot(&route.name, stuck.unable))?;
+    for (target, skip) in &journey.passed_over {
+        tracing::debug!(provider = %target.provider(), model = %target.model, %skip, "passed over");
+    }
+    Dispatch::new(journey, clock).run(sending).await
+}
+
+fn cannot(provider: &ProviderName, unable: Unable) -> UpstreamError {
+    UpstreamError {
+        provider: provider.clone(),
+        kind: UpstreamErrorKind::Untranslatable(unable.into()),
+    }
+}
+
+/// What is left of a journey.
+struct Dispatch<'c> {
+    clock: &'c Clock,
+    legs: VecDeque<Leg>,
+    window_legs: Vec<Leg>,
+    filter_legs: Vec<Leg>,
+    on_overflow: Overflow,
+    attempts: u32,
+    last: Option<UpstreamError>,
+    /// What a filter has left nothing of: better than nothing.
+    refused: Option<(ChatReply, Source)>,
+}
+
+impl<'c> Dispatch<'c> {
+    fn new(journey: Journey, clock: &'c Clock) -> Self {
+        Self {
+            clock,
+            legs: journey.legs,
+            window_legs: journey.window_legs,
+            filter_legs: journey.filter_legs,
+            on_overflow: journey.on_overflow,
+            attempts: 0,
+            last: None,
+            refused: None,
+        }
+    }
+
+    async fn run(mut self, sending: &Sending<'_>) -> Result<(ChatReply, Source), UpstreamError> {
+        let start = self.clock.now();
+        while let Some(leg) = self.legs.pop_front() {
+            let (request, trimmed) = match leg.prepared(sending.request).await {
+                Ok(prepared) => prepared,
+                Err(unable) => {
+                    self.failed(cannot(leg.target.provider(), unable));
+                    continue;
+                }
+            };
+            let target = &leg.target;
+            let call = ChatCall {
+                request,
+                model: target.model.clone(),
+                scope: sending.scope,
+            };
+            self.attempts += 1;
+            let mut attempt = (target.vitals).begin(self.clock, sending.request.delivery());
+            match target.member.provider.chat(call).await {
+                Ok(reply) => {
+                    attempt.first_token();
+                    let waited = self.clock.now().since(start);
+                    target.member.answers.increment(1);
+                    target.member.latency.record(waited);
+                    let source = Source {
+                        provider: target.provider().clone(),
+                        model: target.model.clone(),
+                        price: target.price,
+                        attempts: self.attempts,
+                        waited,
+                        is_first_choice: leg.is_choice && trimmed.is_none(),
+                        task: sending.route.task.clone(),
+                        trimmed,
+                    };
+                    if let Some(cut) = trimmed {
+                        tracing::info!(provider = %source.provider, model = %source.model, tokens = cut.0, "cut the prompt");
+                    }
+                    let answered = (under_way(reply, attempt), source);
+                    if self.filter_legs.is_empty() || !is_filtered(&answered.0) {
+                        return Ok(answered);
+                    }
+                    tracing::info!(provider = %target.provider(), model = %target.model, "content refused; others are asked");
+                    self.legs = std::mem::take(&mut self.filter_legs).into();
+                    self.refused.get_or_insert(answered);
+                }
+                Err(error) => {
+                    // What it can't be asked, and what is the request's fault, says nothing of how it fares.
+                    if error.is_retryable() && !error.is_unsupported() {
+                        attempt.failed();
+                    }
+                    count(target.provider(), &error);
+                    self.go_on(leg, error, sending.request).await?;
+                }
+            }
+        }
+        let refused = self.refused;
+        refused.ok_or_else(|| self.last.unwrap_or_else(|| nobody(sending.route)))
+    }
+
+    /// Where to go after a failure.
+    ///
+    /// # Errors
+    /// The failure, if asking anybody else is of no use.
+    async fn go_on(
+        &mut self,
+        leg: Leg,
+        error: UpstreamError,
+        request: &Arc<ChatRequest>,
+    ) -> Result<(), UpstreamError> {
+        let (provider, model) = (leg.target.provider(), &leg.target.model);
+        if error.is_content_filter() && !self.filter_legs.is_empty() {
+            tracing::info!(provider = %provider, model = %model, "content refused; others are asked");
+            self.legs = std::mem::take(&mut self.filter_legs).into();
+        } else if error.is_too_long() && self.on_overflow != Overflow::Reject {
+            tracing::info!(provider = %provider, model = %model, "finds the prompt too long");
+            if self.on_overflow == Overflow::Trim {
+                self.legs.extend(leg.shorter(request).await);
+                self.legs.rotate_right(1.min(self.legs.len()));
+            } else {
+                self.go_larger(leg.target.limits.window, error.is_unsupported());
+            }
+        } else if !error.is_retryable() {
+            return Err(error);
+        } else if error.is_unsupported() {
+            tracing::debug!(provider = %provider, model = %model, "can't be asked this");
+        } else {
+            tracing::warn!(provider = %provider, model = %model, error = error.summary(), "attempt failed");
+        }
+        self.failed(error);
+        Ok(())
+    }
+
+    /// After a target of this `window` found the prompt too long: to those made for longer ones. Others would
+    /// only say the same; those of which nothing is known are asked if this one was not (`for_nothing`).
+    fn go_larger(&mut self, window: Option<Tokens>, for_nothing: bool) {
+        self.legs.retain(|leg| {
+            let windows = leg.target.limits.window.zip(window);
+            windows.map_or(for_nothing, |(theirs, this)| theirs > this)
+        });
+        for larger in std::mem::take(&mut self.window_legs).into_iter().rev() {
+            self.legs.push_front(larger);
+        }
+    }
+
+    /// That one target lacks something must not hide that another one failed.
+    fn failed(&mut self, error: UpstreamError) {
+        if self.last.is_none() || !error.is_unsupported() {
+            self.last = Some(error);
+        }
+    }
 }
 
 /// What the first of the targets of `route` answers that can, asked by `ask` in order.
 ///
 /// # Errors
-/// As of [`dispatch`].
+/// The last target's, or the first that says that the request itself is wrong.
 pub(super) async fn first_answer<'r, T, F>(
     route: &'r Route,
     clock: &Clock,
@@ -72,52 +251,95 @@ where
 {
     let start = clock.now();
     let mut last: Option<UpstreamError> = None;
-    for (attempts, target) in (1..).zip(&route.targets) {
-        let result = ask(target).await;
-        let provider = target.member.provider.name();
-        if let Err(error) = &result {
-            let labels = [
-                ("provider", provider.to_string()),
-                ("outcome", error.outcome().to_owned()),
-            ];
-            metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels).increment(1);
-        }
-        match result {
+    for (attempts, target) in (1..).zip(route.targets.iter().chain(&route.fallbacks)) {
+        match ask(target).await {
             Ok(reply) => {
                 let waited = clock.now().since(start);
                 target.member.answers.increment(1);
                 target.member.latency.record(waited);
                 let source = Source {
-                    provider: provider.clone(),
+                    provider: target.provider().clone(),
                     model: target.model.clone(),
-                    price: route.price,
+                    price: target.price,
                     attempts,
                     waited,
-                    is_first_choice: route
-                        .targets
-                        .first()
-                        .is_some_and(|first| first.model == target.model),
+                    is_first_choice: route.chooses(target),
+                    task: None,
+                    trimmed: None,
                 };
                 return Ok((reply, source));
             }
-            Err(error) if error.is_retryable() => {
-                if error.is_unsupported() {
-                    tracing::debug!(provider = %provider, model = %target.model, "can't be asked this");
-                } else {
-                    tracing::warn!(provider = %provider, model = %target.model, error = error.summary(), "attempt failed");
+            Err(error) => {
+                count(target.provider(), &error);
+                if !error.is_retryable() {
+                    return Err(error);
                 }
-                // That one target lacks something must not hide that another one failed.
                 if last.is_none() || !error.is_unsupported() {
                     last = Some(error);
                 }
             }
-            Err(error) => return Err(error),
         }
     }
-    Err(last.unwrap_or_else(|| UpstreamError {
+    Err(last.unwrap_or_else(|| nobody(route)))
+}
+
+fn count(provider: &ProviderName, error: &UpstreamError) {
+    let labels = [
+        ("provider", provider.to_string()),
+        ("outcome", error.outcome().to_owned()),
+    ];
+    metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels).increment(1);
+}
+
+fn nobody(route: &Route) -> UpstreamError {
+    UpstreamError {
         provider: route.name.clone(),
         kind: UpstreamErrorKind::Connect("no target is configured".to_owned()),
-    }))
+    }
+}
+
+/// The reply, which counts as under way until it is over.
+fn under_way(reply: ChatReply, attempt: Guard) -> ChatReply {
+    match reply {
+        ChatReply::Whole(whole) => ChatReply::Whole(whole),
+        ChatReply::Stream(events) => {
+            let mut attempt = Some(attempt);
+            let rest = events.rest.inspect(move |piece| {
+                if piece.is_err()
+                    && let Some(attempt) = attempt.take()
+                {
+                    attempt.failed();
+                }
+            });
+            ChatReply::Stream(Events {
+                rest: rest.boxed(),
+                ..events
+            })
+        }
+    }
+}
+
+/// Whether a filter has left nothing of the answer.
+fn is_filtered(reply: &ChatReply) -> bool {
+    let empty = |answer: &Answer| {
+        !answer.choices.is_empty()
+            && answer.choices.iter().all(|choice| {
+                let said = choice
+                    .message
+                    .get("content")
+                    .and_then(|content| content.as_str());
+                choice.finish_reason.as_deref() == Some(FILTERED)
+                    && said.is_none_or(str::is_empty)
+                    && !choice.message.contains_key("tool_calls")
+            })
+    };
+    match reply {
+        ChatReply::Whole(whole) => empty(&whole.answer),
+        ChatReply::Stream(events) => {
+            memchr::memmem::find(&events.first.bytes, FILTERED.as_bytes()).is_some()
+                && assemble(&events.first.bytes).is_ok_and(|answer| empty(&answer))
+        }
+    }
 }
 
 /// The whole answer of a reply that no client reads; `None` if it breaks or is longer than `most` bytes.

@@ -33,7 +33,7 @@ impl Gateway {
         if !caller.allowed.allows(request.model()) {
             return Err(Error::ModelNotAllowed(request.model().to_owned()).into());
         }
-        let route = self.catalogue.route(request.model())?;
+        let route = self.setup().catalogue.route(request.model())?;
         let request = Arc::new(request);
         let mut facts = Facts::new(Way::Bypass, Some("embeddings"), received);
         let answered = first_answer(&route, &self.clock, |target| {

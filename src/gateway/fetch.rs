@@ -14,7 +14,7 @@ pub(super) use self::landed::Landed;
 use self::landed::{Streamed, Told};
 use super::{
     Gateway, Order,
-    dispatch::{Source, dispatch},
+    dispatch::Source,
     lookup::Found,
     record::Ticket,
     reply::{self, Facts, Refusal, Reply, ReplyBody, Tier},
@@ -53,7 +53,7 @@ impl Gateway {
             .result(async || {
                 // The answer may have come between this request's lookup and its flight.
                 let kept = fingerprint
-                    .filter(|_| self.settings.mode == CacheMode::Serve)
+                    .filter(|_| order.setup.settings.mode == CacheMode::Serve)
                     .and_then(|fingerprint| self.young(&fingerprint, max_age));
                 if let Some(entry) = kept {
                     return Ok(Landed::Kept(entry));
@@ -103,9 +103,7 @@ impl Gateway {
 
     /// Asks a provider on behalf of everybody who joins `flight`, in the form that `order` wants.
     async fn land(&self, order: &Order, flight: &Arc<Call>) -> Result<Landed, UpstreamError> {
-        let scope = Some(order.scope);
-        let (reply, source) = dispatch(&order.route, &order.request, scope, &self.clock).await?;
-        let ticket = order.ticket_for(&source);
+        let (reply, source, ticket) = self.ask(order).await?;
         Ok(match reply {
             ChatReply::Whole(whole) => {
                 self.recorder.whole(ticket, &whole, &source);
@@ -146,13 +144,10 @@ impl Gateway {
 
     /// Asks a provider for this request alone.
     pub(super) async fn fetch(&self, order: Order) -> Result<Reply, Refusal> {
-        let scope = Some(order.scope);
-        let asked = dispatch(&order.route, &order.request, scope, &self.clock).await;
-        let (reply, source) = match asked {
+        let (reply, source, ticket) = match self.ask(&order).await {
             Ok(answered) => answered,
             Err(error) => return Err(self.refuse(error, order.facts)),
         };
-        let ticket = order.ticket_for(&source);
         match reply {
             ChatReply::Whole(whole) => {
                 self.recorder.whole(ticket, &whole, &source);
@@ -194,7 +189,7 @@ impl Gateway {
     ) -> Arc<Shared> {
         let recorder = self.recorder.clone();
         let name = source.provider.clone();
-        Shared::new(name, first, rest, self.settings.max_shared, move |ended| {
+        Shared::new(name, first, rest, self.max_shared, move |ended| {
             let used = match &ended {
                 Ended::Whole(Some(stream)) => usage::last_count(stream),
                 Ended::Whole(None) | Ended::Broken(_) => None,
@@ -315,6 +310,8 @@ impl Gateway {
             way,
             provider: Some(source.provider.clone()),
             model: Some(source.model.clone()),
+            task: source.task.clone(),
+            trimmed: source.trimmed,
             attempts: source.attempts,
             upstream: waited,
             stored: order.ticket.is_some() && source.is_first_choice && role == Role::Leader,

@@ -11,9 +11,11 @@ use bytes::Bytes;
 
 use super::{
     Caller, Gateway,
+    catalogue::Destination,
     dispatch::Source,
     exception,
     record::{self, Ticket},
+    setup::Wish,
 };
 use crate::{
     cache::entry::{Entry, Freshness, Now},
@@ -87,35 +89,44 @@ impl Gateway {
             request,
             response,
         } = warming;
+        let setup = self.setup();
         let request = ChatRequest::parse(request, &mut controls)
             .map_err(|invalid| Refused(format!("`request`: {invalid}").into()))?;
         if !caller.allowed.allows(request.model()) {
             return Err(Refused::because("this client may not use the model"));
         }
-        let route = self
-            .catalogue
-            .route(request.model())
+        let destination = (setup.catalogue)
+            .destination(request.model(), &controls)
             .map_err(|error| Refused(error.to_string().into()))?;
+        let route = match &destination {
+            Destination::Route(route)
+            | Destination::Auto {
+                otherwise: route, ..
+            } => route,
+        };
         let target = (route.targets.first()).ok_or(Refused::because("the model has no target"))?;
         let asked = question::Asked::of(&request);
         let asked = asked.as_ref();
-        let overrides = self.overrides(&controls, &caller, &route);
+        let overrides = setup.overrides(&controls, &caller, &destination);
         let exception = exception(overrides);
-        let plan = cacheable::plan(&request, asked, &controls, &self.settings.rules, exception)
+        let plan = cacheable::plan(&request, asked, &controls, &setup.settings.rules, exception)
             .map_err(|bypass| Refused::word(bypass.as_str()))?;
         let ttl = plan.keep.ok_or(Refused::because(
             "it would not be kept: the request says so, or its time to live is 0",
         ))?;
         let scope =
             (controls.namespace.as_ref()).map_or(caller.scope, |name| caller.scope.within(name));
-        let identity = self.identity(&request, asked, scope, &route.identity(), &plan);
+        let kept_under = setup.target(&destination, &Wish::of(&controls, &caller));
+        let identity = self.identity(&setup, &request, asked, scope, &kept_under, &plan);
         let source = Source {
             provider: route.name.clone(),
             model: target.model.clone(),
-            price: route.price,
+            price: target.price,
             attempts: 0,
             waited: Duration::ZERO,
             is_first_choice: true,
+            task: route.task.clone(),
+            trimmed: None,
         };
         let ticket = Ticket {
             identity,
@@ -147,7 +158,7 @@ impl Gateway {
     /// [`Refused`] if it could not have been kept here.
     pub fn restore(&self, mut entry: Entry) -> Result<Incoming, Refused> {
         let purges = self.store.purges();
-        if !self.settings.rules.enabled {
+        if !self.setup().settings.rules.enabled {
             return Err(Refused::word("the cache is off"));
         }
         let answer = entry.answer().ok_or(Refused::word("unreadable"))?;
@@ -250,7 +261,7 @@ impl Gateway {
             generation: self.store.generation(),
         };
         let is_over = match entry.freshness(now, None) {
-            Freshness::Stale(since) => since >= self.settings.rules.stale.longest(),
+            Freshness::Stale(since) => since >= self.setup().settings.rules.stale.longest(),
             // Of another generation: what `take_in` says of that is more to the point.
             Freshness::Fresh | Freshness::Dead => false,
         };

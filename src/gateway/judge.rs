@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::{
-    catalogue::Catalogue,
-    dispatch::{collect, dispatch},
+    dispatch::{Sending, collect, dispatch},
+    setup::{Current, Wish},
 };
 use crate::{
     clock::Clock,
@@ -23,7 +23,7 @@ pub struct ModelJudge {
     /// Its name.
     pub model: ModelId,
     /// Where to find it.
-    pub catalogue: Arc<Catalogue>,
+    pub current: Arc<Current>,
     /// Where its tokens are billed.
     pub ledger: Arc<Ledger>,
     /// The time.
@@ -56,8 +56,16 @@ impl ModelJudge {
         });
         let request = ChatRequest::parse(Bytes::from(body.to_string()), &mut Controls::default());
         let request = Arc::new(request.ok()?);
-        let route = self.catalogue.route(self.model.as_str()).ok()?;
-        let (reply, source) = dispatch(&route, &request, None, &self.clock).await.ok()?;
+        let setup = self.current.load_full();
+        let route = setup.catalogue.route(self.model.as_str()).ok()?;
+        let sending = Sending {
+            route: &route,
+            request: &request,
+            scope: None,
+            budget: setup.budget(&Wish::default(), &route),
+            pinned: None,
+        };
+        let (reply, source) = dispatch(&sending, &self.clock).await.ok()?;
         let answer = collect(reply, LONGEST).await?;
         self.ledger.bill(answer.usage(), source.cost_of(&answer));
         let said = answer.plain_text()?;

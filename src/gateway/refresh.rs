@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use super::{
-    Gateway, Order,
-    dispatch::{collect, dispatch},
-    learn::Near,
-    reply::ReplyBody,
-};
+use super::{Gateway, Order, dispatch::collect, learn::Near, reply::ReplyBody};
 use crate::policy::learn::Source;
 
 impl Gateway {
@@ -48,10 +43,10 @@ impl Gateway {
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
             let _permit = permit;
-            let scope = Some(order.scope);
-            let asked = dispatch(&order.route, &order.request, scope, &gateway.clock).await;
-            let Ok((reply, source)) = asked else { return };
-            let Some(answer) = collect(reply, gateway.settings.max_shared).await else {
+            let Ok((reply, source, _)) = gateway.ask(&order).await else {
+                return;
+            };
+            let Some(answer) = collect(reply, gateway.max_shared).await else {
                 return;
             };
             gateway.ledger.count(order.facts.way);

@@ -12,10 +12,10 @@ use http::HeaderMap;
 use crate::{
     clock::Moment,
     error::{Error, UpstreamError},
-    ident::{ModelId, ProviderName},
+    ident::{ModelId, ProviderName, TaskName},
     provider::Piece,
     telemetry::ledger::Way,
-    units::{Similarity, Usd},
+    units::{Similarity, Tokens, Usd},
 };
 
 /// An answer.
@@ -68,6 +68,10 @@ pub struct Facts {
     pub provider: Option<ProviderName>,
     /// What the provider calls the model.
     pub model: Option<ModelId>,
+    /// What kind of work led to who answered.
+    pub task: Option<TaskName>,
+    /// How many tokens were cut from the prompt.
+    pub trimmed: Option<Tokens>,
     /// Attempts at providers.
     pub attempts: u32,
     /// How long providers were waited for, until the head of the answer.
@@ -93,6 +97,8 @@ impl Facts {
             tier: None,
             provider: None,
             model: None,
+            task: None,
+            trimmed: None,
             attempts: 0,
             upstream: Duration::ZERO,
             stored: false,

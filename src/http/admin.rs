@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 pub(super) mod entries;
+pub(super) mod route;
 pub(super) mod transfer;
 
 use super::{Api, auth};
@@ -46,11 +47,21 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, headers: HeaderMap) -> Re
         return refusal;
     }
     let size = api.store.size();
-    let inactive: Vec<Value> = (api.catalogue.inactive().iter())
+    let setup = api.gateway.setup();
+    let catalogue = &setup.catalogue;
+    let inactive: Vec<Value> = (catalogue.inactive().iter())
         .map(|provider| json!({"name": provider.name.as_str(), "reason": provider.reason}))
         .collect();
+    let config = api.config.load();
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "config": {
+            "state": config.word(),
+            "generation": setup.generation,
+            "loaded_at": config.loaded_at,
+            "problems": config.problems,
+            "needs_restart": config.needs_restart,
+        },
         "requests": api.ledger.totals(),
         "cache": {
             "entries": size.entries,
@@ -60,13 +71,13 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, headers: HeaderMap) -> Re
             "partitions": size.semantic.partitions,
             "questions": size.semantic.vectors,
             "graphs": size.semantic.graphs,
-            "semantic": api.semantic,
+            "semantic": setup.settings.rules.semantic,
         },
         "learning": {"classes": api.gateway.learned().iter().map(learned).collect::<Vec<_>>()},
         "providers": {
-            "active": api.catalogue.active().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+            "active": catalogue.active().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
             "inactive": inactive,
-            "demo": api.catalogue.is_demo(),
+            "demo": catalogue.is_demo(),
         },
     });
     let mut response = Json(body).into_response();
@@ -139,7 +150,8 @@ fn asset(
 
 /// The answer to whoever lacks the admin key.
 fn refuse(api: &Api, headers: &HeaderMap) -> Option<Response> {
-    let wanted = api.admin_key.as_ref()?;
+    let front = api.front.load();
+    let wanted = front.admin_key.as_ref()?;
     let basic = || {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let decoded = STANDARD.decode(value.strip_prefix("Basic ")?.trim()).ok()?;

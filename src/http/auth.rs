@@ -19,14 +19,16 @@ use crate::{
 #[derive(Debug)]
 pub struct Auth {
     secret: [u8; 32],
+    generation: u64,
     callers: HashMap<KeyDigest, Caller>,
     keys: HashMap<ClientName, KeyDigest>,
 }
 
 impl Auth {
-    /// The configured `clients`; if there are none, everybody may. `secret` is of this process alone.
+    /// The configured `clients`; if there are none, everybody may. `secret` is of this process alone;
+    /// `generation` is that of the configuration.
     #[must_use]
-    pub fn new(secret: [u8; 32], clients: &[Client]) -> Self {
+    pub fn new(secret: [u8; 32], clients: &[Client], generation: u64) -> Self {
         let callers = clients.iter().map(|client| {
             let own = Scope::new(&secret, ScopeKind::Key, client.key.as_bytes());
             let scope = client.namespace.as_ref().map_or(own, |shared| {
@@ -35,16 +37,20 @@ impl Auth {
             (
                 client.key,
                 Caller {
+                    generation,
                     scope,
                     own,
                     namespace: client.namespace.clone(),
                     cache: client.cache,
                     allowed: client.allowed_models.clone(),
+                    max_input: client.max_input_tokens,
+                    on_overflow: client.on_overflow,
                 },
             )
         });
         Self {
             secret,
+            generation,
             callers: callers.collect(),
             keys: (clients.iter())
                 .map(|client| (client.name.clone(), client.key))
@@ -104,11 +110,14 @@ impl Auth {
             None => Scope::new(&self.secret, ScopeKind::Anonymous, b""),
         };
         Caller {
+            generation: self.generation,
             scope,
             own: scope,
             namespace: None,
             cache: CacheOverrides::default(),
             allowed: AllowedModels::All,
+            max_input: None,
+            on_overflow: None,
         }
     }
 }

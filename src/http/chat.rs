@@ -34,7 +34,8 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
 pub(super) async fn receive(api: &Api, request: Request) -> Result<Asked, Error> {
     let received = api.clock.now();
     let (head, request_body) = request.into_parts();
-    let known = api.auth.caller(&head.headers).and_then(|caller| {
+    let front = api.front.load_full();
+    let known = front.auth.caller(&head.headers).and_then(|caller| {
         let controls = headers::controls(&head.headers);
         let invalid =
             |invalid: InvalidControl| Error::bad_request(Some(invalid.name), invalid.message);
@@ -47,7 +48,7 @@ pub(super) async fn receive(api: &Api, request: Request) -> Result<Asked, Error>
             return Err(error);
         }
     };
-    let body = body::read(&head.headers, request_body, api.max_body).await?;
+    let body = body::read(&head.headers, request_body, front.max_body).await?;
     Ok(Asked {
         caller,
         controls,

@@ -33,7 +33,7 @@ pub(super) async fn give(State(api): State<Arc<Api>>, request: Request) -> Respo
 
 async fn take(api: &Api, request: Request) -> Result<Response, Error> {
     let (head, request_body) = request.into_parts();
-    let caller = match api.auth.caller(&head.headers) {
+    let caller = match api.front.load().auth.caller(&head.headers) {
         Ok(caller) => caller,
         Err(error) => {
             body::skip(request_body).await;

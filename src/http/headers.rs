@@ -35,6 +35,8 @@ pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
     const SIMILARITY: HeaderName = HeaderName::from_static("x-refrain-cache-similarity");
     const PROVIDER: HeaderName = HeaderName::from_static("x-refrain-provider");
     const MODEL: HeaderName = HeaderName::from_static("x-refrain-model");
+    const TASK: HeaderName = HeaderName::from_static("x-refrain-task");
+    const TRIMMED: HeaderName = HeaderName::from_static("x-refrain-trimmed-tokens");
     const ATTEMPTS: HeaderName = HeaderName::from_static("x-refrain-attempts");
     const COST: HeaderName = HeaderName::from_static("x-refrain-cost-usd");
     const SAVED: HeaderName = HeaderName::from_static("x-refrain-saved-usd");
@@ -49,7 +51,7 @@ pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
         headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     }
     if let Some(similarity) =
-        (facts.tier.and_then(Tier::similarity)).filter(|_| api.show_similarity)
+        (facts.tier.and_then(Tier::similarity)).filter(|_| api.front.load().show_similarity)
     {
         insert_text(headers, SIMILARITY, &similarity.to_string());
     }
@@ -58,6 +60,12 @@ pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
     }
     if let Some(model) = &facts.model {
         insert_text(headers, MODEL, model.as_str());
+    }
+    if let Some(task) = &facts.task {
+        insert_text(headers, TASK, task.as_str());
+    }
+    if let Some(trimmed) = facts.trimmed {
+        headers.insert(TRIMMED, HeaderValue::from(trimmed.0));
     }
     if facts.attempts > 0 {
         headers.insert(ATTEMPTS, HeaderValue::from(facts.attempts));

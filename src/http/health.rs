@@ -12,25 +12,27 @@ pub(super) async fn live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The gateway wants requests; 503 while it is stopping.
+/// The gateway wants requests; 503 while it is stopping. A configuration that is not the file's is no
+/// reason to send it none.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
-    if api.draining.load(Ordering::Relaxed) {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({"status": "draining"})),
-        )
+    let (code, status) = if api.draining.load(Ordering::Relaxed) {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else {
-        (StatusCode::OK, Json(json!({"status": "ready"})))
-    }
+        (StatusCode::OK, "ready")
+    };
+    let config = api.config.load().word();
+    (code, Json(json!({"status": status, "config": config})))
 }
 
 /// What runs here. Says nothing that a stranger could use.
 pub(super) async fn summary(State(api): State<Arc<Api>>) -> Json<Value> {
+    let setup = api.gateway.setup();
+    let catalogue = &setup.catalogue;
     Json(json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
-        "providers": api.catalogue.active().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
-        "demo": api.catalogue.is_demo(),
-        "semantic_cache": api.semantic,
+        "providers": catalogue.active().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        "demo": catalogue.is_demo(),
+        "semantic_cache": setup.settings.rules.semantic,
     }))
 }

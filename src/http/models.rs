@@ -19,8 +19,8 @@ pub(super) async fn list(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
 ) -> Result<Json<ModelList>, Error> {
-    let caller = api.auth.caller(&headers)?;
-    let models = api.catalogue.list().into_iter();
+    let caller = api.front.load().auth.caller(&headers)?;
+    let models = api.gateway.setup().catalogue.list().into_iter();
     let models = models
         .filter(|model| caller.allowed.allows(&model.id))
         .collect();
@@ -33,7 +33,7 @@ pub(super) async fn one(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Json<ModelObject>, Error> {
-    let caller = api.auth.caller(&headers)?;
+    let caller = api.front.load().auth.caller(&headers)?;
     let Ok(Path(id)) = id else {
         return Err(Error::UnknownModel {
             message: "a model's name is UTF-8 text".to_owned(),
@@ -42,5 +42,5 @@ pub(super) async fn one(
     if !caller.allowed.allows(&id) {
         return Err(Error::ModelNotAllowed(id));
     }
-    Ok(Json(api.catalogue.describe(&id)?))
+    Ok(Json(api.gateway.setup().catalogue.describe(&id)?))
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use metrics::Histogram;
 
-use super::{Api, REQUEST_ID};
+use super::{Api, CONFIG, REQUEST_ID};
 use crate::{
     error::{Error, Fault},
     telemetry::names,
@@ -31,7 +31,8 @@ fn latency(route: &'static str, status: &'static str) -> Histogram {
 pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let start = api.clock.now();
     let id = request_id(request.headers());
-    let route = route(request.uri().path());
+    let path = request.uri().path();
+    let (route, is_for_operators) = (route(path), path.starts_with("/admin/api/"));
     let mut response = next.run(request).await;
     let elapsed = api.clock.now().since(start);
     let status = response.status().as_u16();
@@ -48,6 +49,10 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
         tracing::debug!(request_id = text, route, status, elapsed_ms, "answered");
     }
     response.headers_mut().insert(REQUEST_ID, id);
+    if is_for_operators {
+        let config = HeaderValue::from_static(api.config.load().header());
+        response.headers_mut().insert(CONFIG, config);
+    }
     response
 }
 

@@ -34,6 +34,10 @@ pub const CACHE_NOT_KEPT: &str = "refrain_cache_not_kept_total";
 pub const UPSTREAM_ATTEMPTS: &str = "refrain_upstream_attempts_total";
 /// Time until a provider's answer began.
 pub const UPSTREAM_DURATION: &str = "gen_ai_client_operation_time_to_first_chunk_seconds";
+/// Times that the configuration was read again.
+pub const CONFIG_RELOADS: &str = "refrain_config_reloads_total";
+/// Whether the configuration in force is the file's.
+pub const CONFIG_CURRENT: &str = "refrain_config_current";
 
 /// Gives every metric its help text.
 pub fn describe() {
@@ -93,5 +97,13 @@ pub fn describe() {
         UPSTREAM_DURATION,
         Unit::Seconds,
         "Time until a provider's answer began"
+    );
+    describe_counter!(
+        CONFIG_RELOADS,
+        "Times that the configuration was read again, by outcome: ok, or refused"
+    );
+    describe_gauge!(
+        CONFIG_CURRENT,
+        "1 if the configuration in force is the file's as it was read last, 0 if it is an older one"
     );
 }

@@ -56,6 +56,18 @@ impl Store {
         generation
     }
 
+    /// Makes `generation` the present one, unless that is younger already; says whether it did.
+    pub fn raise_generation(&self, generation: u64) -> bool {
+        if self.generation.fetch_max(generation, Ordering::Relaxed) >= generation {
+            return false;
+        }
+        self.purges.fetch_add(1, Ordering::SeqCst);
+        if let Some(disk) = &self.disk {
+            disk.put_meta(GENERATION, generation.to_le_bytes().to_vec());
+        }
+        true
+    }
+
     /// Where entries outlive the process.
     #[must_use]
     pub fn disk(&self) -> Option<&Disk> {

@@ -15,7 +15,7 @@ use super::usage;
 use crate::{
     cache::{entry::Entry, shared::Shared},
     error::{UpstreamError, UpstreamErrorKind},
-    gateway::{dispatch::Source, replay},
+    gateway::{dispatch::Source, off_the_workers, replay},
     provider::{Piece, Whole},
     tokenizer,
     wire::{
@@ -227,15 +227,4 @@ impl Assembled {
         let usage = (!is_counted).then(|| chunk::split(&answer, &id, created, true).into());
         Ok(Self { json, usage, used })
     }
-}
-
-/// Runs what takes milliseconds where it holds nobody up. `None` if it panics.
-async fn off_the_workers<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    if done.is_err() {
-        tracing::error!("reading a shared answer failed");
-    }
-    done.ok()
 }

@@ -36,7 +36,9 @@ function render(stats) {
     row.append(name, reason);
     return row;
   }));
-  show("state", `version ${stats.version}, live`);
+  const old = stats.config.state === "current" ? "" : "; the configuration file has problems, the last good one is in force";
+  const waiting = stats.config.needs_restart.length ? `; at the next start: ${stats.config.needs_restart.join(", ")}` : "";
+  show("state", `version ${stats.version}, live${old}${waiting}`);
 }
 
 async function tick() {

@@ -67,7 +67,7 @@ pub(crate) async fn export(
     let Ok(selected) = selecting.await else {
         return Error::Internal("an export failed".to_owned()).into_response();
     };
-    let first = Bytes::from(Header::new(&api.auth.mark()).line());
+    let first = Bytes::from(Header::new(&api.front.load().auth.mark()).line());
     let pieces = stream::iter([first]).chain(pieces(api, selected));
     let mut response = Body::from_stream(pieces.map(Ok::<_, Infallible>)).into_response();
     let out = response.headers_mut();
@@ -99,7 +99,7 @@ pub(crate) async fn import(State(api): State<Arc<Api>>, request: Request) -> Res
     if let Some(refusal) = refuse_change(&api, &head.headers) {
         return refusal;
     }
-    let body = match body::read(&head.headers, request_body, api.max_body).await {
+    let body = match body::read(&head.headers, request_body, api.front.load().max_body).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
@@ -222,7 +222,7 @@ fn read(api: &Api, line: &Bytes, export: &mut Export) -> Result<Line, Why> {
     let incoming = if kind.refrain_cache.is_some() {
         let header: Header = serde_json::from_slice(line)?;
         *export = Export::Foreign;
-        header.fits(&api.auth.mark())?;
+        header.fits(&api.front.load().auth.mark())?;
         *export = Export::Fits;
         return Ok(Line::Header);
     } else if kind.fingerprint.is_some() {
@@ -244,8 +244,8 @@ fn read(api: &Api, line: &Bytes, export: &mut Export) -> Result<Line, Why> {
 
 fn warming(api: &Api, line: &Bytes) -> Result<Incoming, Why> {
     let written: WrittenWarming<'_> = serde_json::from_slice(line)?;
-    let caller =
-        (api.auth.named(written.client.as_deref())).map_err(|m| Why::Says(m.to_owned()))?;
+    let caller = (api.front.load().auth.named(written.client.as_deref()))
+        .map_err(|m| Why::Says(m.to_owned()))?;
     let said = [
         ("namespace", written.namespace),
         ("ttl", written.ttl),

@@ -167,6 +167,6 @@ async fn health_tells_what_runs_and_nothing_more() {
     let ready = gateway.get("/health/ready").send().await;
     assert_eq!(
         (ready.status, ready.json()),
-        (200, json!({"status": "ready"}))
+        (200, json!({"status": "ready", "config": "current"}))
     );
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use refrain::{
     app::{App, Parts},
     clock::Clock,
-    config::{Config, Sources},
+    config::{Config, Notice, Problems, Sources},
     embed::Embed,
     http::server::{Limits, serve},
     provider::demo::Pace,
@@ -53,6 +53,38 @@ pub(crate) fn model(name: &str, targets: &[&str]) -> String {
     format!("[[models]]\nname = \"{name}\"\ntargets = {targets:?}\n")
 }
 
+/// What `toml` says in the environment of a test.
+#[track_caller]
+pub(crate) fn config(toml: &str) -> Config {
+    parsed(toml)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .0
+}
+
+/// The same, or what is wrong with it.
+pub(crate) fn parsed(toml: &str) -> Result<(Config, Vec<Notice>), Problems> {
+    let env = |name: &str| match name {
+        "UPSTREAM_KEY" => Some(KEY.to_owned()),
+        "ALICE_KEY" | "BOB_KEY" | "CAROL_KEY" | "ADMIN_KEY" => {
+            Some(format!("sk-{}", name.to_lowercase()))
+        }
+        "CACHE_SECRET" => Some("sc-the-same-in-several-gateways".to_owned()),
+        "OTHER_SECRET" => Some("sc-of-one-gateway-and-no-other".to_owned()),
+        _ => None,
+    };
+    // A hit that is checked by chance would be a call that no test expects.
+    let mut unchecked = Vec::new();
+    if !toml.contains("shadow_checks") {
+        unchecked.push(("REFRAIN_CACHE__SHADOW_CHECKS".to_owned(), "0.0".to_owned()));
+    }
+    Config::parse(&Sources {
+        path: Path::new("test.toml"),
+        text: toml,
+        env: &env,
+        env_overrides: &unchecked,
+    })
+}
+
 impl Setup {
     /// A gateway with exactly this configuration.
     pub(crate) fn new(toml: &str) -> Self {
@@ -70,27 +102,7 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> Gateway {
-        let env = |name: &str| match name {
-            "UPSTREAM_KEY" => Some(KEY.to_owned()),
-            "ALICE_KEY" | "BOB_KEY" | "CAROL_KEY" | "ADMIN_KEY" => {
-                Some(format!("sk-{}", name.to_lowercase()))
-            }
-            "CACHE_SECRET" => Some("sc-the-same-in-several-gateways".to_owned()),
-            "OTHER_SECRET" => Some("sc-of-one-gateway-and-no-other".to_owned()),
-            _ => None,
-        };
-        // A hit that is checked by chance would be a call that no test expects.
-        let mut unchecked = Vec::new();
-        if !self.toml.contains("shadow_checks") {
-            unchecked.push(("REFRAIN_CACHE__SHADOW_CHECKS".to_owned(), "0.0".to_owned()));
-        }
-        let sources = Sources {
-            path: Path::new("test.toml"),
-            text: &self.toml,
-            env: &env,
-            env_overrides: &unchecked,
-        };
-        let (config, _) = Config::parse(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+        let config = config(&self.toml);
         let parts = Parts {
             clock: self.clock.clone(),
             encoder: self.encoder,

@@ -99,6 +99,11 @@ impl Serving {
         self.signal("-TERM").await;
     }
 
+    /// Asks it to read its configuration again.
+    pub(crate) async fn hang_up(&self) {
+        self.signal("-HUP").await;
+    }
+
     async fn signal(&self, signal: &str) {
         let process = self.child.id().unwrap().to_string();
         let status = Command::new("kill")

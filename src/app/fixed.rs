@@ -1,0 +1,162 @@
+//! Settings that running parts were made of: they take effect at the next start only.
+
+use crate::config::{Cache, Config};
+
+/// The settings in which `wanted` differs from what this process was started with, and which it can't
+/// change, by their names in the file.
+pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static str> {
+    let (server, other) = (&started.server, &wanted.server);
+    let (embedding, other_embedding) = (&started.embedding, &wanted.embedding);
+    let (cache, other_cache) = (&started.cache, &wanted.cache);
+    let encodes = |cache: &Cache| cache.enabled && cache.semantic;
+    let has_encoder = encodes(cache);
+    let lacks_encoder = encodes(other_cache) && !has_encoder;
+    // Where nothing is cached, no directory is opened.
+    let directory = (cache.data_dir.as_ref()).filter(|_| cache.enabled);
+    let other_directory = (other_cache.data_dir.as_ref()).filter(|_| other_cache.enabled);
+    let differs = [
+        ("server.listen", server.listen != other.listen),
+        (
+            "server.max_connections",
+            server.max_connections != other.max_connections,
+        ),
+        (
+            "server.header_timeout",
+            server.header_timeout != other.header_timeout,
+        ),
+        (
+            "server.drain_timeout",
+            server.drain_timeout != other.drain_timeout,
+        ),
+        (
+            "server.compress_above",
+            server.compress_above != other.compress_above,
+        ),
+        (
+            "embedding.model",
+            has_encoder && embedding.model != other_embedding.model,
+        ),
+        (
+            "embedding.runtime",
+            has_encoder && embedding.runtime != other_embedding.runtime,
+        ),
+        (
+            "embedding.threads",
+            has_encoder && embedding.threads != other_embedding.threads,
+        ),
+        (
+            "embedding.queue",
+            has_encoder && embedding.queue != other_embedding.queue,
+        ),
+        (
+            "embedding.deadline",
+            has_encoder && embedding.deadline != other_embedding.deadline,
+        ),
+        ("cache.enabled", lacks_encoder && !cache.enabled),
+        ("cache.semantic", lacks_encoder && cache.enabled),
+        (
+            "cache.data_dir",
+            other_cache.enabled && directory != other_directory,
+        ),
+        ("cache.secret_env", cache.secret != other_cache.secret),
+        ("cache.max_bytes", cache.max_bytes != other_cache.max_bytes),
+        (
+            "cache.max_entry_bytes",
+            cache.max_entry_bytes != other_cache.max_entry_bytes,
+        ),
+        (
+            "cache.index_above",
+            cache.index_above != other_cache.index_above,
+        ),
+        ("cache.learning", cache.learning != other_cache.learning),
+        (
+            "cache.max_false_hits",
+            cache.max_false_hits != other_cache.max_false_hits,
+        ),
+        (
+            "cache.shadow_checks",
+            cache.shadow_checks != other_cache.shadow_checks,
+        ),
+        (
+            "cache.judge_model",
+            cache.judge_model != other_cache.judge_model,
+        ),
+    ];
+    let keys = differs
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key));
+    keys.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing::config;
+
+    fn check(started: &str, wanted: &str, expected: &[&str]) {
+        assert_eq!(
+            needs_restart(&config(started), &config(wanted)),
+            expected,
+            "{wanted}"
+        );
+    }
+
+    #[test]
+    fn what_was_built_once_is_named_by_its_key() {
+        for (section, setting) in [
+            ("server", "listen = \"127.0.0.1:9\""),
+            ("server", "max_connections = 5"),
+            ("server", "header_timeout = \"7s\""),
+            ("server", "drain_timeout = \"7s\""),
+            ("server", "compress_above = \"1KiB\""),
+            ("embedding", "model = \"other\""),
+            ("embedding", "runtime = \"other\""),
+            ("embedding", "threads = 3"),
+            ("embedding", "queue = 3"),
+            ("embedding", "deadline = \"3s\""),
+            ("cache", "data_dir = \"other\""),
+            ("cache", "secret_env = \"CACHE_SECRET\""),
+            ("cache", "max_bytes = \"64MiB\""),
+            ("cache", "max_entry_bytes = \"64KiB\""),
+            ("cache", "index_above = 64"),
+            ("cache", "learning = false"),
+            ("cache", "max_false_hits = 0.02"),
+            ("cache", "shadow_checks = 0.5"),
+        ] {
+            let (key, _) = setting.split_once(' ').unwrap();
+            let wanted = format!("[{section}]\n{setting}\n");
+            check("", &wanted, &[format!("{section}.{key}").as_str()]);
+            check(&wanted, &wanted, &[]);
+        }
+        let model = "[[models]]\nname = \"m\"\ntargets = [\"d/m\"]\n[[providers]]\nname = \"d\"\nkind = \"demo\"\n";
+        let judged = format!("[cache]\njudge_model = \"m\"\n{model}");
+        check(model, &judged, &["cache.judge_model"]);
+    }
+
+    #[test]
+    fn what_requests_see_anew_needs_no_restart() {
+        let wanted = "[server]\nmax_body = \"1MiB\"\nreload = false\n[cache]\nmode = \"shadow\"\n\
+                      threshold = 0.9\nttl = \"1h\"\nvolatile_ttl = \"1s\"\nstale_if_error = \"1s\"\n\
+                      stale_while_revalidate = \"1s\"\nscope = \"user\"\nshow_similarity = true\n\
+                      volatile_patterns = [\"score\"]\ngeneration = 5\n";
+        check("", wanted, &[]);
+    }
+
+    #[test]
+    fn the_cache_is_switched_as_far_as_its_parts_are_there() {
+        let (off, exact) = (
+            "[cache]\nenabled = false\ndata_dir = \"d\"\n[embedding]\nqueue = 3\n",
+            "[cache]\nsemantic = \"off\"\n",
+        );
+        check("", off, &["embedding.queue"]);
+        check("", exact, &[]);
+        check(exact, "", &["cache.semantic"]);
+        check(
+            off,
+            "[cache]\ndata_dir = \"d\"\n",
+            &["cache.enabled", "cache.data_dir"],
+        );
+        check(off, exact, &[]);
+        check(off, "[cache]\nenabled = false\n", &[]);
+    }
+}

@@ -1,0 +1,17 @@
+//! Configurations for tests.
+
+use std::path::Path;
+
+use crate::config::{Config, Sources};
+
+/// What `toml` says, with a key in every variable.
+pub(super) fn config(toml: &str) -> Config {
+    let sources = Sources {
+        path: Path::new("test.toml"),
+        text: toml,
+        env: &|name| Some(format!("sk-of-a-test-{}", name.to_lowercase())),
+        env_overrides: &[],
+    };
+    let (config, _) = Config::parse(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+    config
+}

@@ -1,0 +1,318 @@
+//! From what a request asks for to where it may go.
+
+use std::sync::Arc;
+
+use super::{Catalogue, Member, Route, Target};
+use crate::{
+    config::{self, Model, ModelPattern, TargetModel, Task},
+    error::Error,
+    ident::{ModelId, ProviderName, TaskName},
+    policy::routing::eligible::Limits,
+    tokenizer::Family,
+    wire::controls::Controls,
+};
+
+/// The model name of requests that leave the choice to the gateway.
+pub const AUTO: &str = "auto";
+
+/// Where a request may go, as far as its words say it.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// Here.
+    Route(Box<Route>),
+    /// Where its kind of work is done, which has yet to be found out.
+    Auto {
+        /// Whether a quick answer is preferred.
+        fast: bool,
+        /// Where it may go in any case.
+        otherwise: Box<Route>,
+    },
+}
+
+impl Catalogue {
+    /// Where a request for the model `requested` may go that says this of itself.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`], saying why and what else there is; [`Error::BadRequest`] for a task that
+    /// there is not.
+    pub fn destination(&self, requested: &str, controls: &Controls) -> Result<Destination, Error> {
+        if let Some(task) = &controls.task
+            && !self.tasks.is_empty()
+            && self.task(task.as_str()).is_none()
+        {
+            return Err(self.unknown_task(task));
+        }
+        let fast = controls.prefer_fast == Some(true);
+        let to = |route: Route| Ok(Destination::Route(Box::new(route)));
+        match requested.split_once(':') {
+            _ if !self.classifies() => to(self.route(requested)?),
+            None if requested == AUTO => {
+                let declared = controls
+                    .task
+                    .as_ref()
+                    .and_then(|task| self.task(task.as_str()));
+                match declared.filter(|task| task.route.is_some()) {
+                    Some(task) => to(self.for_task(&task.name, fast)?),
+                    None => {
+                        let otherwise = Box::new(self.for_any_task(fast)?);
+                        Ok(Destination::Auto { fast, otherwise })
+                    }
+                }
+            }
+            Some((AUTO, task)) => match self.task(task).filter(|task| task.route.is_some()) {
+                Some(task) => to(self.for_task(&task.name, fast)?),
+                None => Err(self.unknown(requested)),
+            },
+            None | Some(_) => to(self.route(requested)?),
+        }
+    }
+
+    /// Whether requests may leave the choice of a model to the gateway.
+    #[must_use]
+    pub fn classifies(&self) -> bool {
+        self.tasks.iter().any(|task| task.route.is_some())
+    }
+
+    /// The kinds of work that have a route, in the order of the file.
+    pub fn routed_tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.iter().filter(|task| task.route.is_some())
+    }
+
+    /// Where a request for `requested` may go: by an entry of its very name, by `provider/model`, by a
+    /// pattern, by what providers say that they serve.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`], saying why and what else there is.
+    pub fn route(&self, requested: &str) -> Result<Route, Error> {
+        let Ok(id) = ModelId::new(requested) else {
+            return Err(self.unknown(requested));
+        };
+        let entry = self.table.resolve(requested);
+        let exact = entry.filter(|entry| matches!(entry.name, ModelPattern::Exact(_)));
+        exact
+            .and_then(|entry| self.configured(entry, &id))
+            .or_else(|| self.pinned(requested))
+            .or_else(|| entry.and_then(|entry| self.configured(entry, &id)))
+            .or_else(|| self.by_discovery(&id))
+            .or_else(|| self.by_demo(id))
+            .ok_or_else(|| self.unknown(requested))
+    }
+
+    /// Where requests of this kind of work may go: to its own targets, else to those of the default task,
+    /// else to whoever is there.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`] if nobody is.
+    pub fn for_task(&self, name: &TaskName, fast: bool) -> Result<Route, Error> {
+        let task = self.task(name.as_str());
+        let own = task.and_then(|task| self.of_task(task, fast));
+        let route = own.map_or_else(|| self.for_any_task(fast), Ok)?;
+        Ok(Route {
+            task: Some(name.clone()),
+            cache: task.map(|task| task.cache).unwrap_or_default(),
+            ..route
+        })
+    }
+
+    fn for_any_task(&self, fast: bool) -> Result<Route, Error> {
+        let default = self.default_task.as_ref();
+        let default = default.and_then(|name| self.task(name.as_str()));
+        let mut tasks = default.into_iter().chain(self.routed_tasks());
+        tasks
+            .find_map(|task| {
+                let route = self.of_task(task, fast)?;
+                Some(Route {
+                    task: Some(task.name.clone()),
+                    cache: task.cache,
+                    ..route
+                })
+            })
+            .or_else(|| self.by_any_discovery())
+            .or_else(|| self.by_demo(ModelId::new(AUTO).ok()?))
+            .ok_or_else(|| self.unknown(AUTO))
+    }
+
+    /// What the answers are kept under of requests that leave the choice to the gateway: all routes that
+    /// it may choose.
+    #[must_use]
+    pub fn auto_identity(&self, fast: bool) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for task in self.routed_tasks() {
+            let route = self.of_task(task, fast);
+            let identity = route.map(|route| route.identity()).unwrap_or_default();
+            for part in [task.name.as_str(), identity.as_str()] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+        }
+        let speed = if fast { ":fast" } else { "" };
+        let hash = hasher.finalize().to_hex();
+        format!("{AUTO}{speed} {}", hash.get(..16).unwrap_or_default())
+    }
+
+    fn of_task(&self, task: &Task, fast: bool) -> Option<Route> {
+        let entry = task.route.as_ref()?;
+        let (usual, quick) = (
+            self.targets(&entry.targets, None, None, &entry.rules.weights),
+            self.targets(&entry.fast, None, None, &[]),
+        );
+        let (first, then) = match (fast, usual.is_empty(), quick.is_empty()) {
+            (true, _, false) => (quick, usual),
+            (false, true, false) => (quick, Vec::new()),
+            (true, _, true) | (false, _, _) => (usual, Vec::new()),
+        };
+        let name = first.first()?.provider().clone();
+        let listed = |targets: &[config::Target]| self.targets(targets, None, None, &[]);
+        let mut fallbacks = then;
+        fallbacks.extend(listed(&entry.rules.fallbacks));
+        Some(Route {
+            fallbacks,
+            window_fallbacks: listed(&entry.rules.context_window_fallbacks),
+            filter_fallbacks: listed(&entry.rules.content_policy_fallbacks),
+            ..Route::new(name, first, &entry.rules)
+        })
+    }
+
+    fn configured(&self, entry: &Model, requested: &ModelId) -> Option<Route> {
+        // What an entry says of its model is not said of its fallbacks.
+        let listed = |targets: &[config::Target]| self.targets(targets, Some(requested), None, &[]);
+        let rules = &entry.rules;
+        let own = Some(entry);
+        let targets = self.targets(&entry.targets, Some(requested), own, &rules.weights);
+        let fallbacks = listed(&rules.fallbacks);
+        // Whoever has only fallbacks left is served by them.
+        let (targets, fallbacks) = if targets.is_empty() {
+            (fallbacks, Vec::new())
+        } else {
+            (targets, fallbacks)
+        };
+        let name = targets.first()?.provider().clone();
+        Some(Route {
+            fallbacks,
+            window_fallbacks: listed(&rules.context_window_fallbacks),
+            filter_fallbacks: listed(&rules.content_policy_fallbacks),
+            cache: entry.cache,
+            ..Route::new(name, targets, rules)
+        })
+    }
+
+    /// The active ones of these targets. `requested` is what `*` stands for, `entry` the entry that names
+    /// them.
+    fn targets(
+        &self,
+        targets: &[config::Target],
+        requested: Option<&ModelId>,
+        entry: Option<&Model>,
+        weights: &[u32],
+    ) -> Vec<Target> {
+        let ready = targets.iter().enumerate().filter_map(|(place, target)| {
+            let member = self.providers.get(&target.provider)?;
+            let model = match &target.model {
+                TargetModel::Named(model) => model,
+                TargetModel::AsRequested => requested?,
+            };
+            let weight = weights.get(place).copied().unwrap_or(1);
+            Some(self.target(member, model.clone(), entry, weight))
+        });
+        ready.collect()
+    }
+
+    /// A target with what is known of it: by the `entry` that has it among its targets, then by the entry
+    /// `provider/model`, then by that of the model's name.
+    fn target(
+        &self,
+        member: &Arc<Member>,
+        model: ModelId,
+        entry: Option<&Model>,
+        weight: u32,
+    ) -> Target {
+        let provider = member.provider.name();
+        let exact = |name: &str| {
+            let found = self.table.resolve(name);
+            found.filter(|entry| matches!(&entry.name, ModelPattern::Exact(name) if serves(entry, provider, name, &model)))
+        };
+        let full = format!("{provider}/{model}");
+        let known = [entry, exact(&full), exact(model.as_str())];
+        let known = || known.iter().copied().flatten();
+        Target {
+            weight,
+            price: known().find_map(|entry| entry.price),
+            limits: Limits {
+                supports: known().find_map(|entry| entry.supports),
+                window: known().find_map(|entry| entry.context_window),
+                max_output: known().find_map(|entry| entry.max_output_tokens),
+            },
+            max_input: known().find_map(|entry| entry.rules.max_input_tokens),
+            family: Family::of(member.kind, model.as_str()),
+            vitals: self.vitals.of(provider, &model),
+            member: Arc::clone(member),
+            model,
+        }
+    }
+
+    fn pinned(&self, requested: &str) -> Option<Route> {
+        let (provider, model) = requested.split_once('/')?;
+        let provider = self.providers.get(&ProviderName::new(provider).ok()?)?;
+        let entry = self.table.resolve(model);
+        let target = self.target(provider, ModelId::new(model).ok()?, entry, 1);
+        Some(Route {
+            cache: entry.map(|entry| entry.cache).unwrap_or_default(),
+            ..Route::single(target)
+        })
+    }
+
+    fn by_discovery(&self, requested: &ModelId) -> Option<Route> {
+        let discovered = self.discovered.load();
+        let (name, _) = discovered
+            .iter()
+            .find(|(_, model)| model.id == requested.as_str())?;
+        let target = self.target(self.providers.get(name)?, requested.clone(), None, 1);
+        Some(Route::single(target))
+    }
+
+    /// The first model that any provider says that it serves.
+    fn by_any_discovery(&self) -> Option<Route> {
+        let discovered = self.discovered.load();
+        let mut served = discovered.iter();
+        served.find_map(|(_, model)| self.by_discovery(&ModelId::new(&model.id).ok()?))
+    }
+
+    fn by_demo(&self, model: ModelId) -> Option<Route> {
+        let demo = self.demo.as_ref()?;
+        Some(Route::single(self.target(demo, model, None, 1)))
+    }
+
+    fn task(&self, name: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.name.as_str() == name)
+    }
+
+    /// Who answers first for an entry; `None` if nobody of its targets is active.
+    pub(super) fn owner<'m>(&self, entry: &'m Model) -> Option<&'m ProviderName> {
+        let all = entry.targets.iter().chain(&entry.rules.fallbacks);
+        all.map(|target| &target.provider)
+            .find(|provider| self.providers.contains_key(*provider))
+    }
+
+    fn unknown_task(&self, task: &TaskName) -> Error {
+        let names = || self.tasks.iter().map(|task| task.name.as_str());
+        let hint = config::nearest(task.as_str(), names()).map_or_else(
+            || format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        Error::BadRequest {
+            message: format!("the task `{task}` does not exist here; {hint}"),
+            param: Some("task".to_owned()),
+        }
+    }
+}
+
+/// Whether `entry`, called `name`, tells of this model of this provider, rather than giving the name of
+/// one model to another.
+fn serves(entry: &Model, provider: &ProviderName, name: &ModelId, model: &ModelId) -> bool {
+    let is_named = name == model || name.as_str() == format!("{provider}/{model}");
+    is_named
+        && entry.targets.iter().any(|target| match &target.model {
+            TargetModel::Named(served) => served == model,
+            TargetModel::AsRequested => true,
+        })
+}

@@ -1,0 +1,183 @@
+//! Where a request may go.
+
+use std::sync::Arc;
+
+use metrics::{Counter, Histogram};
+
+use crate::{
+    config::{CacheOverrides, ProviderKind, RouteRules},
+    gateway::vitals::Vitals,
+    ident::{ModelId, ProviderName, TaskName},
+    policy::{
+        routing::{eligible::Limits, strategy::Strategy},
+        truncate::Overflow,
+    },
+    provider::Provider,
+    telemetry::names,
+    tokenizer::Family,
+    units::{Price, Tokens},
+};
+
+/// Where a request may go.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The first target's provider.
+    pub name: ProviderName,
+    /// One of these is asked first; not empty.
+    pub targets: Vec<Target>,
+    /// Which of them.
+    pub strategy: Strategy,
+    /// Who is asked after them, in this order.
+    pub fallbacks: Vec<Target>,
+    /// Who is asked instead where the prompt is too long for the targets.
+    pub window_fallbacks: Vec<Target>,
+    /// Who is asked instead where a filter refused the content.
+    pub filter_fallbacks: Vec<Target>,
+    /// The longest prompt.
+    pub max_input: Option<Tokens>,
+    /// What is done with a longer one.
+    pub on_overflow: Option<Overflow>,
+    /// What is configured for the cache of its answers.
+    pub cache: CacheOverrides,
+    /// The kind of work that led here.
+    pub task: Option<TaskName>,
+}
+
+/// A provider, what it calls the model, and what is known of that.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Who is asked.
+    pub member: Arc<Member>,
+    /// For what.
+    pub model: ModelId,
+    /// Its share of the requests, where they are shared out.
+    pub weight: u32,
+    /// What it costs.
+    pub price: Option<Price>,
+    /// What it can take.
+    pub limits: Limits,
+    /// The longest prompt that is configured for it.
+    pub max_input: Option<Tokens>,
+    /// How it counts tokens.
+    pub family: Family,
+    /// How it fares.
+    pub vitals: Arc<Vitals>,
+}
+
+impl Target {
+    /// The provider's name.
+    #[must_use]
+    pub fn provider(&self) -> &ProviderName {
+        self.member.provider.name()
+    }
+
+    /// Whether it is this model of this provider.
+    #[must_use]
+    pub fn is(&self, provider: &ProviderName, model: &ModelId) -> bool {
+        self.provider() == provider && self.model == *model
+    }
+}
+
+/// A provider, with the metrics of its successes, looked up once.
+#[derive(Debug)]
+pub struct Member {
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    /// The dialect it speaks.
+    pub kind: ProviderKind,
+    /// Counts its answers.
+    pub answers: Counter,
+    /// Times them.
+    pub latency: Histogram,
+}
+
+impl Member {
+    /// A provider to be asked, which speaks the dialect `kind`.
+    #[must_use]
+    pub fn new(provider: Arc<dyn Provider>, kind: ProviderKind) -> Arc<Self> {
+        let name = provider.name().to_string();
+        let labels = [("provider", name.clone()), ("outcome", "ok".to_owned())];
+        let answers = metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels);
+        let latency = metrics::histogram!(names::UPSTREAM_DURATION, "gen_ai_provider_name" => name);
+        Arc::new(Self {
+            provider,
+            kind,
+            answers,
+            latency,
+        })
+    }
+}
+
+impl Route {
+    /// A route to nobody but `target`.
+    pub(super) fn single(target: Target) -> Self {
+        Self::new(
+            target.provider().clone(),
+            vec![target],
+            &RouteRules::default(),
+        )
+    }
+
+    /// A route to `targets`, without fallbacks.
+    pub(super) fn new(name: ProviderName, targets: Vec<Target>, rules: &RouteRules) -> Self {
+        Self {
+            name,
+            targets,
+            strategy: rules.strategy,
+            fallbacks: Vec::new(),
+            window_fallbacks: Vec::new(),
+            filter_fallbacks: Vec::new(),
+            max_input: rules.max_input_tokens,
+            on_overflow: rules.on_overflow,
+            cache: CacheOverrides::default(),
+            task: None,
+        }
+    }
+
+    /// Everybody who may be asked.
+    pub fn all(&self) -> impl Iterator<Item = &Target> {
+        let first = self.targets.iter().chain(&self.fallbacks);
+        first
+            .chain(&self.window_fallbacks)
+            .chain(&self.filter_fallbacks)
+    }
+
+    /// Whether more than one may be asked.
+    #[must_use]
+    pub fn has_choice(&self) -> bool {
+        self.all().nth(1).is_some()
+    }
+
+    /// What the answers of this route are kept under: the models that it may choose first.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let written = |target: &Target| format!("{}/{}", target.provider(), target.model);
+        match self.strategy {
+            Strategy::Priority => self.targets.first().map(written).unwrap_or_default(),
+            Strategy::Weighted
+            | Strategy::LowestCost
+            | Strategy::LowestLatency
+            | Strategy::LeastBusy => {
+                let mut all: Vec<String> = self.targets.iter().map(written).collect();
+                all.sort_unstable();
+                all.join("|")
+            }
+        }
+    }
+
+    /// Whether the model of `target` is one that the route may choose first. Another model's answer is not
+    /// kept under this route's name.
+    #[must_use]
+    pub fn chooses(&self, target: &Target) -> bool {
+        let mut choices = self.targets.iter();
+        match self.strategy {
+            Strategy::Priority => choices
+                .next()
+                .is_some_and(|first| first.model == target.model),
+            Strategy::Weighted
+            | Strategy::LowestCost
+            | Strategy::LowestLatency
+            | Strategy::LeastBusy => choices.any(|choice| choice.model == target.model),
+        }
+    }
+}

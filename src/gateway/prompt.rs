@@ -1,0 +1,168 @@
+//! How long a request's prompt is for each model, and the request as a model gets it that has no room for all
+//! of it.
+//!
+//! Counting and cutting long prompts takes milliseconds, so it is done where it holds nobody up.
+
+use std::sync::Arc;
+
+use super::{
+    catalogue::{Route, Target},
+    journey::{Budget, Leg, room},
+    off_the_workers,
+};
+use crate::{
+    policy::truncate,
+    tokenizer::{self, Count, Family, Prompt},
+    units::Tokens,
+    wire::{ask::Unable, chat::ChatRequest},
+};
+
+/// Requests longer than this, in bytes, are counted and cut off the workers.
+const LONG: usize = 16 << 10;
+
+/// What is known of a request's tokens.
+#[derive(Debug, Clone)]
+pub(super) struct Counts {
+    /// More than it has, by its bytes.
+    bound: Tokens,
+    /// By how models of a family count, where the bound says too little.
+    counted: Vec<(Family, Arc<Prompt>)>,
+}
+
+impl Counts {
+    /// Counts what has to be counted of `request` to send it along `route`.
+    pub(super) async fn of(request: &Arc<ChatRequest>, route: &Route, budget: Budget) -> Self {
+        let bound = tokenizer::bound(request);
+        let is_long = |target: &&Target| {
+            let room = room(target, request, route, budget);
+            room.is_some_and(|room| room.hard < bound)
+        };
+        Self::by(request, bound, route.all().filter(is_long)).await
+    }
+
+    /// Counts `request` for everybody on `route`.
+    pub(super) async fn all(request: &Arc<ChatRequest>, route: &Route) -> Self {
+        Self::by(request, tokenizer::bound(request), route.all()).await
+    }
+
+    async fn by(
+        request: &Arc<ChatRequest>,
+        bound: Tokens,
+        targets: impl Iterator<Item = &Target>,
+    ) -> Self {
+        let mut families: Vec<Family> = Vec::new();
+        for target in targets {
+            if !families.contains(&target.family) {
+                families.push(target.family);
+            }
+        }
+        let mut counted = Vec::new();
+        for family in families {
+            let count = if request.raw().len() > LONG {
+                let request = Arc::clone(request);
+                off_the_workers(move || tokenizer::prompt(&request, family)).await
+            } else {
+                Some(tokenizer::prompt(request, family))
+            };
+            counted.extend(count.map(|prompt| (family, Arc::new(prompt))));
+        }
+        Self { bound, counted }
+    }
+
+    /// The tokens of a request, rather too many.
+    async fn exactly(request: &Arc<ChatRequest>, family: Family) -> Option<Tokens> {
+        let request = Arc::clone(request);
+        let prompt = off_the_workers(move || tokenizer::prompt(&request, family)).await?;
+        Some(prompt.total().most)
+    }
+
+    fn prompt(&self, family: Family) -> Option<&Arc<Prompt>> {
+        let mut counted = self.counted.iter();
+        counted
+            .find(|(other, _)| *other == family)
+            .map(|(_, prompt)| prompt)
+    }
+
+    /// The tokens for models of this family.
+    pub(super) fn total(&self, family: Family) -> Count {
+        let uncounted = Count {
+            least: Tokens(0),
+            most: self.bound,
+        };
+        self.prompt(family)
+            .map_or(uncounted, |prompt| prompt.total())
+    }
+}
+
+impl Leg {
+    /// The request as this target gets it, and how many tokens were cut from it.
+    ///
+    /// # Errors
+    /// [`Unable::TooLong`] if what may not be cut is too long by itself.
+    pub(super) async fn prepared(
+        &self,
+        request: &Arc<ChatRequest>,
+    ) -> Result<(Arc<ChatRequest>, Option<Tokens>), Unable> {
+        let Some(budget) = self.cut_to else {
+            return Ok((Arc::clone(request), None));
+        };
+        let family = self.target.family;
+        let cut = if request.raw().len() > LONG {
+            let request = Arc::clone(request);
+            off_the_workers(move || shortened(&request, family, budget)).await
+        } else {
+            Some(shortened(request, family, budget))
+        };
+        match cut {
+            Some(Ok(Some((shorter, cut)))) => Ok((Arc::new(shorter), Some(cut))),
+            Some(Err(unable)) => Err(unable),
+            Some(Ok(None)) | None => Ok((Arc::clone(request), None)),
+        }
+    }
+
+    /// The same with less of the prompt, after the provider found it too long; `None` if enough was tried.
+    pub(super) async fn shorter(self, request: &Arc<ChatRequest>) -> Option<Self> {
+        const TRIES: u32 = 2;
+        let known = self.cut_to.or(self.room.map(|room| room.soft));
+        let before = match known {
+            Some(budget) => budget,
+            None => Counts::exactly(request, self.target.family).await?,
+        };
+        (self.cuts < TRIES).then(|| Self {
+            cut_to: Some(Tokens(before.0.saturating_mul(3) / 4)),
+            cuts: self.cuts + 1,
+            ..self
+        })
+    }
+}
+
+/// `request` cut to `budget`, and how many tokens that took; `None` if it fits as it is.
+pub(super) fn shortened(
+    request: &ChatRequest,
+    family: Family,
+    budget: Tokens,
+) -> Result<Option<(ChatRequest, Tokens)>, Unable> {
+    let prompt = tokenizer::prompt(request, family);
+    let messages: Vec<Tokens> = prompt.messages.iter().map(|count| count.most).collect();
+    let fitted = truncate::fit(
+        request.messages(),
+        &messages,
+        prompt.fixed.most,
+        budget,
+        &family,
+    );
+    match fitted {
+        Ok(fitted) if fitted.before == fitted.after => Ok(None),
+        Ok(fitted) => {
+            let cut = Tokens(fitted.before.0.saturating_sub(fitted.after.0));
+            Ok(Some((request.shortened(&fitted.cuts), cut)))
+        }
+        Err(too_long) => Err(Unable::TooLong {
+            message: format!(
+                "the prompt can't be cut to the {} tokens that there is room for: system messages, tools \
+                 and the last turn take {}; shorten them",
+                budget.0, too_long.pinned.0
+            ),
+        }),
+    }
+}

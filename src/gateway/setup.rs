@@ -1,0 +1,170 @@
+//! What the configuration says, as requests see it: replaced as a whole when the file is read again.
+//!
+//! Invariant: a request sees one [`Setup`] from its start to its end.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use super::{
+    Caller,
+    catalogue::{Catalogue, Destination, Route},
+    journey::Budget,
+};
+use crate::{
+    config::{CacheMode, CacheOverrides},
+    ident::TaskName,
+    policy::{
+        cacheable::Rules,
+        identity::Scope,
+        routing::conversation::{self, Keys},
+        task::{Examples, Rule},
+        truncate::Overflow,
+    },
+    units::{Admission, Tokens},
+    wire::{chat::ChatRequest, controls::Controls},
+};
+
+/// The present [`Setup`].
+pub type Current = ArcSwap<Setup>;
+
+/// What the gateway is set to.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What may be cached, and for how long.
+    pub rules: Rules,
+    /// Whether every entry belongs to the end user whom a request names.
+    pub by_user: bool,
+    /// Whether hits are served or only counted.
+    pub mode: CacheMode,
+    /// What it takes for a semantic hit.
+    pub admission: Admission,
+    /// What is configured for kinds of work, by their names.
+    pub tasks: HashMap<TaskName, CacheOverrides>,
+    /// Whether a conversation stays with the target that answered it.
+    pub pins: bool,
+    /// What is done with prompts that are too long, where nothing more special says it.
+    pub on_overflow: Overflow,
+}
+
+/// Settings, models and providers that belong together.
+#[derive(Debug)]
+pub struct Setup {
+    /// Which one this is; counts up.
+    pub generation: u64,
+    /// The settings.
+    pub settings: Settings,
+    /// The models, and who serves them.
+    pub catalogue: Arc<Catalogue>,
+    /// How kinds of work are recognised; `None` if none has a route.
+    pub tasks: Option<Tasks>,
+}
+
+/// How kinds of work are recognised.
+#[derive(Debug)]
+pub struct Tasks {
+    /// Prompts whose kind is known.
+    pub examples: Examples,
+    /// What it takes to be of a kind.
+    pub rule: Rule,
+}
+
+impl Setup {
+    /// What is configured for the kind of work, the client and the model, the former going first.
+    pub(super) fn overrides(
+        &self,
+        controls: &Controls,
+        caller: &Caller,
+        destination: &Destination,
+    ) -> CacheOverrides {
+        let task = controls.task.as_ref();
+        let route = match destination {
+            Destination::Route(route) => route.cache,
+            Destination::Auto { .. } => CacheOverrides::default(),
+        };
+        task.map(|task| self.of_task(task))
+            .unwrap_or_default()
+            .or(caller.cache)
+            .or(route)
+    }
+
+    /// What is configured for the cache of this kind of work.
+    pub(super) fn of_task(&self, task: &TaskName) -> CacheOverrides {
+        self.settings.tasks.get(task).copied().unwrap_or_default()
+    }
+
+    /// What the answers of a request are kept under. `wish` is what it, or its client, says about prompts
+    /// that are too long: whoever wants them cut does not share calls with those who do not.
+    pub(super) fn target(&self, destination: &Destination, wish: &Wish) -> String {
+        let mut target = match destination {
+            Destination::Route(route) => route.identity(),
+            Destination::Auto { fast, .. } => self.catalogue.auto_identity(*fast),
+        };
+        if let Some(cut) = wish.cuts() {
+            target.push_str(" cut ");
+            target.push_str(&cut);
+        }
+        target
+    }
+
+    /// Under what the conversation of a request is found, if there is more than one way for it to go.
+    pub(super) fn keys(
+        &self,
+        destination: &Destination,
+        scope: Scope,
+        request: &ChatRequest,
+    ) -> Option<Keys> {
+        let is_open = match destination {
+            Destination::Route(route) => route.has_choice(),
+            Destination::Auto { .. } => true,
+        };
+        (is_open && self.settings.pins)
+            .then(|| conversation::keys(scope, request.model(), request.messages()))
+    }
+
+    /// What a request may send along `route`.
+    pub(super) fn budget(&self, wish: &Wish, route: &Route) -> Budget {
+        let configured = (wish.client)
+            .or(route.on_overflow)
+            .unwrap_or(self.settings.on_overflow);
+        let on_overflow = match (wish.trim, configured) {
+            (Some(true), _) => Overflow::Trim,
+            (Some(false), Overflow::Trim) => Overflow::LargerModel,
+            (None | Some(false), configured) => configured,
+        };
+        Budget {
+            max_input: wish.max_input,
+            on_overflow,
+        }
+    }
+}
+
+/// What a request, or its client, says about prompts that are too long.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wish {
+    /// Of the request: whether to cut.
+    pub(super) trim: Option<bool>,
+    /// Of the client: what to do.
+    pub(super) client: Option<Overflow>,
+    /// Of the client: the longest prompt.
+    pub(super) max_input: Option<Tokens>,
+}
+
+impl Wish {
+    pub(super) fn of(controls: &Controls, caller: &Caller) -> Self {
+        Self {
+            trim: controls.trim_messages,
+            client: caller.on_overflow,
+            max_input: caller.max_input,
+        }
+    }
+
+    /// How it wants prompts cut, in words.
+    fn cuts(&self) -> Option<String> {
+        let cuts = (self.trim).unwrap_or(self.client == Some(Overflow::Trim));
+        cuts.then(|| {
+            self.max_input
+                .map_or_else(String::new, |most| most.0.to_string())
+        })
+    }
+}

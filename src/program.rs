@@ -1,0 +1,5 @@
+//! What the `refrain` program does besides calling the library.
+
+pub(crate) mod arguments;
+pub(crate) mod serve;
+pub(crate) mod settings;

@@ -1,0 +1,105 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use refrain::units::Similarity;
+
+/// An LLM gateway that refrains from calling a model whose answer it already has.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the OpenAI-compatible endpoint
+    Serve(ConfigFile),
+    /// Check a configuration without serving: every problem with its line
+    Check(ConfigFile),
+    /// Show in a minute what the cache does: a scripted tour with the built-in demo provider
+    Demo(ConfigFile),
+    /// Measure on labelled prompts how often the cache answers, and how often wrongly
+    Eval(Evaluation),
+    /// Move the cache of a running gateway, or warm it with answers that are known already
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Ask a running gateway whether it wants requests; for container health checks
+    Health {
+        /// Where it listens
+        #[arg(
+            long,
+            env = "REFRAIN_HEALTH_URL",
+            default_value = "http://127.0.0.1:8080"
+        )]
+        url: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Write all entries as lines of JSON; REFRAIN_ADMIN_KEY is the admin's key
+    Export {
+        #[command(flatten)]
+        gateway: Running,
+        /// Where to; standard output if it is left out
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Take in lines of JSON: an export, or {"request": …, "response": …}
+    ///
+    /// REFRAIN_ADMIN_KEY is the admin's key. Exits with 1 if some lines were refused, with 2 if it
+    /// could not go on; it then says how to continue.
+    Import {
+        /// The lines
+        file: PathBuf,
+        #[command(flatten)]
+        gateway: Running,
+        /// The first line to be sent
+        #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        from: u64,
+        /// Lines that are sent at once
+        #[arg(long, value_name = "LINES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        batch: u32,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Running {
+    /// Where the gateway listens
+    #[arg(long, env = "REFRAIN_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration
+    #[arg(long, env = "REFRAIN_CONFIG", default_value = "providers.toml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Evaluation {
+    /// Packs: JSON lines of {"prompt", "group"} or {"a", "b", "duplicate"}
+    #[arg(required = true, value_name = "PACK")]
+    pub(crate) packs: Vec<PathBuf>,
+    /// Write the numbers here too, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// One more threshold to measure, 0.5 to 1; may be given several times
+    #[arg(long = "threshold", value_name = "X", value_parser = threshold)]
+    pub(crate) thresholds: Vec<Similarity>,
+    /// Measure the thresholds from 0.700 to 0.990, and which of them keep within the error budgets
+    #[arg(long)]
+    pub(crate) sweep: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+}
+
+fn threshold(text: &str) -> Result<Similarity, String> {
+    let number = text.parse().ok().filter(|x| (0.5..=1.0).contains(x));
+    let similarity = number.and_then(Similarity::new);
+    similarity.ok_or_else(|| "a threshold is a number from 0.5 to 1".to_owned())
+}
