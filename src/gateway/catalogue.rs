@@ -2,7 +2,10 @@
 //!
 //! Invariant: a route has at least one target, and every target is active.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use arc_swap::ArcSwap;
 
@@ -45,6 +48,9 @@ pub struct Catalogue {
     demo: Option<Arc<Member>>,
     discovered: ArcSwap<Vec<(ProviderName, ModelObject)>>,
     started: u64,
+    /// What answers are kept under where the choice is the gateway's: usually, and if a quick answer is
+    /// preferred.
+    auto: [OnceLock<String>; 2],
 }
 
 /// What a catalogue is made of.
@@ -89,6 +95,7 @@ impl Catalogue {
             demo: parts.demo,
             discovered: ArcSwap::from_pointee(found),
             started: parts.started,
+            auto: Default::default(),
         }
     }
 

@@ -48,8 +48,8 @@ impl Gateway {
             route,
             pinned,
             keys,
-            classified,
             embedding,
+            classified: _,
         } = self.choose(order).await;
         let sending = Sending {
             route: &route,
@@ -74,8 +74,9 @@ impl Gateway {
             ticket.embedding = ticket.embedding.take().or(embedding);
         }
         // What is configured for a declared kind of work is in the ticket already.
-        if classified.is_some() {
-            let cache = route.cache;
+        if matches!(order.destination, Destination::Auto { .. }) {
+            let cache = (route.task.as_ref())
+                .map_or_else(Default::default, |task| order.setup.of_task(task));
             ticket = ticket.filter(|_| cache.enabled != Some(false));
             if let (Some(ticket), Some(ttl)) = (&mut ticket, cache.ttl) {
                 ticket.ttl = ticket.ttl.min(ttl);

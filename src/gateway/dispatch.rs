@@ -14,7 +14,10 @@ use crate::{
     clock::Clock,
     error::{UpstreamError, UpstreamErrorKind},
     ident::{ModelId, ProviderName, TaskName},
-    policy::{identity::Scope, truncate::Overflow},
+    policy::{
+        identity::Scope,
+        truncate::{Overflow, told_window},
+    },
     provider::{ChatCall, ChatReply, Events},
     telemetry::names,
     units::{Price, Tokens, Usd},
@@ -201,8 +204,10 @@ impl<'c> Dispatch<'c> {
         } else if error.is_too_long() && self.on_overflow != Overflow::Reject {
             tracing::info!(provider = %provider, model = %model, "finds the prompt too long");
             if self.on_overflow == Overflow::Trim {
-                self.legs.extend(leg.shorter(request).await);
-                self.legs.rotate_right(1.min(self.legs.len()));
+                let told = told_window(&error.to_string());
+                if let Some(shorter) = leg.shorter(request, told).await {
+                    self.legs.push_front(shorter);
+                }
             } else {
                 self.go_larger(leg.target.limits.window, error.is_unsupported());
             }

@@ -245,7 +245,7 @@ fn max_input(target: &Target, route: &Route, budget: Budget) -> Option<Tokens> {
 }
 
 /// How long the answer may be, as the request says.
-fn asked(request: &ChatRequest) -> Option<Tokens> {
+pub(super) fn asked(request: &ChatRequest) -> Option<Tokens> {
     let count = |name: &str| request.fields().get(name)?.as_u64();
     count("max_completion_tokens")
         .or_else(|| count("max_tokens"))

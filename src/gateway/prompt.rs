@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use super::{
     catalogue::{Route, Target},
-    journey::{Budget, Leg, room},
+    journey::{Budget, Leg, asked, room},
     off_the_workers,
 };
 use crate::{
-    policy::truncate,
+    policy::{
+        routing::eligible::{self, Limits},
+        truncate,
+    },
     tokenizer::{self, Count, Family, Prompt},
     units::Tokens,
     wire::{ask::Unable, chat::ChatRequest},
@@ -120,16 +123,29 @@ impl Leg {
         }
     }
 
-    /// The same with less of the prompt, after the provider found it too long; `None` if enough was tried.
-    pub(super) async fn shorter(self, request: &Arc<ChatRequest>) -> Option<Self> {
+    /// The same with less of the prompt, after the provider found it too long, and perhaps said that it
+    /// takes `told` tokens; `None` if enough was tried.
+    pub(super) async fn shorter(
+        self,
+        request: &Arc<ChatRequest>,
+        told: Option<Tokens>,
+    ) -> Option<Self> {
         const TRIES: u32 = 2;
-        let known = self.cut_to.or(self.room.map(|room| room.soft));
-        let before = match known {
-            Some(budget) => budget,
-            None => Counts::exactly(request, self.target.family).await?,
+        if self.cuts >= TRIES {
+            return None;
+        }
+        let three_quarters = |tokens: Tokens| Tokens(tokens.0.saturating_mul(3) / 4);
+        // It took no more than this, so less is needed.
+        let whole = Counts::exactly(request, self.target.family).await?;
+        let sent = self.cut_to.map_or(whole, |budget| budget.min(whole));
+        let limits = Limits {
+            window: told,
+            ..self.target.limits
         };
-        (self.cuts < TRIES).then(|| Self {
-            cut_to: Some(Tokens(before.0.saturating_mul(3) / 4)),
+        let told = eligible::room(&limits, asked(request), None).map(|room| room.soft);
+        let budget = told.filter(|told| *told < sent);
+        Some(Self {
+            cut_to: Some(budget.unwrap_or_else(|| three_quarters(sent))),
             cuts: self.cuts + 1,
             ..self
         })

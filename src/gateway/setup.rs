@@ -77,11 +77,11 @@ impl Setup {
         caller: &Caller,
         destination: &Destination,
     ) -> CacheOverrides {
-        let task = controls.task.as_ref();
-        let route = match destination {
-            Destination::Route(route) => route.cache,
-            Destination::Auto { .. } => CacheOverrides::default(),
+        let (route, task) = match destination {
+            Destination::Route(route) => (route.cache, route.task.as_ref()),
+            Destination::Auto { .. } => (CacheOverrides::default(), None),
         };
+        let task = controls.task.as_ref().or(task);
         task.map(|task| self.of_task(task))
             .unwrap_or_default()
             .or(caller.cache)
@@ -98,7 +98,7 @@ impl Setup {
     pub(super) fn target(&self, destination: &Destination, wish: &Wish) -> String {
         let mut target = match destination {
             Destination::Route(route) => route.identity(),
-            Destination::Auto { fast, .. } => self.catalogue.auto_identity(*fast),
+            Destination::Auto { fast, .. } => self.catalogue.auto_identity(*fast).to_owned(),
         };
         if let Some(cut) = wish.cuts() {
             target.push_str(" cut ");

@@ -18,12 +18,13 @@
 use serde_json::Value;
 
 use self::conversation::Conversation;
-pub use self::counter::Counter;
+pub use self::{counter::Counter, told::told_window};
 use crate::{units::Tokens, wire::chat::Cut};
 
 mod conversation;
 mod counter;
 mod head_and_tail;
+mod told;
 mod units;
 
 /// What is left of an output while there are turns to be dropped. Some fifteen lines: enough to see

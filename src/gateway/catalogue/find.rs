@@ -109,7 +109,6 @@ impl Catalogue {
         let route = own.map_or_else(|| self.for_any_task(fast), Ok)?;
         Ok(Route {
             task: Some(name.clone()),
-            cache: task.map(|task| task.cache).unwrap_or_default(),
             ..route
         })
     }
@@ -123,7 +122,6 @@ impl Catalogue {
                 let route = self.of_task(task, fast)?;
                 Some(Route {
                     task: Some(task.name.clone()),
-                    cache: task.cache,
                     ..route
                 })
             })
@@ -135,7 +133,13 @@ impl Catalogue {
     /// What the answers are kept under of requests that leave the choice to the gateway: all routes that
     /// it may choose.
     #[must_use]
-    pub fn auto_identity(&self, fast: bool) -> String {
+    pub fn auto_identity(&self, fast: bool) -> &str {
+        let [usual, quick] = &self.auto;
+        let known = if fast { quick } else { usual };
+        known.get_or_init(|| self.hash_of_tasks(fast))
+    }
+
+    fn hash_of_tasks(&self, fast: bool) -> String {
         let mut hasher = blake3::Hasher::new();
         for task in self.routed_tasks() {
             let route = self.of_task(task, fast);

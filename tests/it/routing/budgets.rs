@@ -246,6 +246,26 @@ async fn a_provider_that_finds_a_cut_prompt_too_long_gets_a_shorter_one() {
 }
 
 #[tokio::test]
+async fn a_window_that_only_the_provider_knows_is_learned_from_its_refusal() {
+    let three = Three::start().await;
+    let more = "[[models]]\nname = \"house\"\ntargets = [\"one/gpt-4o\"]\n";
+    let gateway = three.setup(more).start().await;
+    let message = "This model's maximum context length is 400 tokens. However, your messages resulted in 2000 tokens.";
+    let error = json!({"message": message, "type": "invalid_request_error", "param": "messages", "code": "context_length_exceeded"});
+    let refusal = || Answer::json(&json!({"error": error})).status(400);
+    three.one.script(refusal());
+    assert_eq!(gateway.ask(&conversation(20)).send().await.status, 400);
+    three.one.script(refusal());
+    let body = with(conversation(20), json!({"trim_messages": true}));
+    let reply = gateway.ask(&body).send().await;
+    assert_eq!((reply.status, three.calls()), (200, [3, 0, 0]));
+    let sent = three.one.received()[2].json();
+    // The question, and as many turns of a hundred tokens as there is room for.
+    let messages = sent["messages"].as_array().unwrap().len();
+    assert!((4..=8).contains(&messages), "{messages}");
+}
+
+#[tokio::test]
 async fn the_answer_to_a_cut_prompt_is_not_kept() {
     let three = Three::start().await;
     let gateway = three.cached(&house("on_overflow = \"trim\"")).start().await;
