@@ -18,7 +18,7 @@ use crate::{
         task::{self, Classified, Signals},
     },
     provider::ChatReply,
-    telemetry::ledger::Way,
+    telemetry::{ledger::Way, names},
     wire::chat::ChatRequest,
 };
 
@@ -49,8 +49,13 @@ impl Gateway {
             pinned,
             keys,
             embedding,
-            classified: _,
+            classified,
         } = self.choose(order).await;
+        if matches!(order.destination, Destination::Auto { .. }) {
+            let task = (route.task.as_ref()).map_or_else(String::new, ToString::to_string);
+            let why = classified.map_or("conversation", |classified| classified.why.as_str());
+            metrics::counter!(names::ROUTED, "task" => task, "why" => why).increment(1);
+        }
         let sending = Sending {
             route: &route,
             request: &order.request,

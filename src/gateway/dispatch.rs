@@ -90,6 +90,7 @@ pub(super) async fn dispatch(
     let journey = journey.map_err(|stuck| cannot(&route.name, stuck.unable))?;
     for (target, skip) in &journey.passed_over {
         tracing::debug!(provider = %target.provider(), model = %target.model, %skip, "passed over");
+        metrics::counter!(names::PASSED_OVER, "reason" => skip.as_str()).increment(1);
     }
     Dispatch::new(journey, clock).run(sending).await
 }
@@ -163,6 +164,7 @@ impl<'c> Dispatch<'c> {
                         trimmed,
                     };
                     if let Some(cut) = trimmed {
+                        metrics::counter!(names::TRIMMED).increment(cut.0);
                         tracing::info!(provider = %source.provider, model = %source.model, tokens = cut.0, "cut the prompt");
                     }
                     let answered = (under_way(reply, attempt), source);

@@ -30,6 +30,12 @@ pub const CACHE_COMPLAINTS: &str = "refrain_cache_complaints_total";
 pub const CACHE_SHADOW: &str = "refrain_cache_shadow_hits_total";
 /// Answers that were not kept.
 pub const CACHE_NOT_KEPT: &str = "refrain_cache_not_kept_total";
+/// Requests that left the choice of a model to the gateway.
+pub const ROUTED: &str = "refrain_routed_requests_total";
+/// Targets that could not be asked.
+pub const PASSED_OVER: &str = "refrain_passed_over_targets_total";
+/// Tokens that were cut from prompts.
+pub const TRIMMED: &str = "refrain_trimmed_tokens_total";
 /// Attempts at providers.
 pub const UPSTREAM_ATTEMPTS: &str = "refrain_upstream_attempts_total";
 /// Time until a provider's answer began.
@@ -89,6 +95,18 @@ pub fn describe() {
         "Hits that were not served in shadow mode, by tier"
     );
     describe_counter!(CACHE_NOT_KEPT, "Answers that were not kept, by reason");
+    describe_counter!(
+        ROUTED,
+        "Requests that left the choice of a model to the gateway, by task and by what decided it"
+    );
+    describe_counter!(
+        PASSED_OVER,
+        "Targets that could not be asked, by reason: lacks_images, too_long, ..."
+    );
+    describe_counter!(
+        TRIMMED,
+        "Tokens that were cut from prompts that were too long"
+    );
     describe_counter!(
         UPSTREAM_ATTEMPTS,
         "Attempts at providers, by provider and outcome"
