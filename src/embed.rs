@@ -11,6 +11,8 @@ use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
+use crate::units::dot;
+
 pub mod fastembed;
 mod files;
 
@@ -106,22 +108,6 @@ impl fmt::Debug for Embedding {
             .field("dimension", &self.vector.len())
             .finish_non_exhaustive()
     }
-}
-
-/// The inner product. Sixteen partial sums, because the compiler may not reorder one sum of floats
-/// and so could not use vector instructions for it.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 /// Why a text has no vector. Every one of them means: serve the request without the semantic tier.

@@ -245,14 +245,8 @@ impl Gateway {
         if let Some(reply) = raw.and_then(|raw| self.identical(&raw, caller.own, received)) {
             return Ok(reply);
         }
-        let request = ChatRequest::parse(body, &mut controls)
-            .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
-        if !caller.allowed.allows(request.model()) {
-            return Err(Error::ModelNotAllowed(request.model().to_owned()).into());
-        }
-        let destination = setup.catalogue.destination(request.model(), &controls)?;
+        let (request, destination) = setup.understand(&caller, body, &mut controls)?;
         let wish = Wish::of(&controls, &caller);
-        let request = Arc::new(request);
 
         let recipient = Recipient {
             own: caller.own,

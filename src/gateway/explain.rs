@@ -3,7 +3,7 @@
 //! The steps are those of [`Gateway::chat`] after a miss, so what is told here is what would happen, but for
 //! what is drawn by chance.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
@@ -22,7 +22,6 @@ use crate::{
     policy::{routing::strategy::Strategy, truncate::Overflow},
     telemetry::ledger::Way,
     units::Tokens,
-    wire::chat::ChatRequest,
 };
 
 /// A decision, with its reasons.
@@ -98,13 +97,7 @@ impl Gateway {
             received,
         } = asked;
         let setup = self.setup();
-        let request = ChatRequest::parse(body, &mut controls)
-            .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
-        if !caller.allowed.allows(request.model()) {
-            return Err(Error::ModelNotAllowed(request.model().to_owned()));
-        }
-        let destination = setup.catalogue.destination(request.model(), &controls)?;
-        let request = Arc::new(request);
+        let (request, destination) = setup.understand(&caller, body, &mut controls)?;
         let order = Order {
             setup,
             scope: caller.scope,

@@ -5,6 +5,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 
 use super::{
     Caller,
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     config::{CacheMode, CacheOverrides},
+    error::Error,
     ident::TaskName,
     policy::{
         cacheable::Rules,
@@ -70,6 +72,25 @@ pub struct Tasks {
 }
 
 impl Setup {
+    /// What a request asks for, and where it may go.
+    ///
+    /// # Errors
+    /// What is wrong with it, or what this caller may not ask for.
+    pub(super) fn understand(
+        &self,
+        caller: &Caller,
+        body: Bytes,
+        controls: &mut Controls,
+    ) -> Result<(Arc<ChatRequest>, Destination), Error> {
+        let request = ChatRequest::parse(body, controls)
+            .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
+        if !caller.allowed.allows(request.model()) {
+            return Err(Error::ModelNotAllowed(request.model().to_owned()));
+        }
+        let destination = self.catalogue.destination(request.model(), controls)?;
+        Ok((Arc::new(request), destination))
+    }
+
     /// What is configured for the kind of work, the client and the model, the former going first.
     pub(super) fn overrides(
         &self,

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::embed::dot;
+use crate::units::dot;
 
 /// Vectors in one block. A block that somebody else holds is copied before it grows.
 pub(super) const BLOCK: usize = 1024;

@@ -3,7 +3,7 @@ use std::{collections::HashSet, fs, thread};
 use proptest::prelude::*;
 
 use super::*;
-use crate::embed::dot;
+use crate::units::dot;
 
 const DIMENSION: usize = 32;
 

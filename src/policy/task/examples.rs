@@ -1,6 +1,6 @@
 //! Labelled examples of each kind of work, as vectors.
 
-use crate::ident::TaskName;
+use crate::{ident::TaskName, units::dot};
 
 /// So many of a task's nearest examples count.
 const NEAREST: usize = 3;
@@ -144,21 +144,6 @@ impl Task {
         }
         f32::midpoint(dot(&self.centre, vector), sum / taken)
     }
-}
-
-/// The inner product. Sixteen partial sums, because the compiler may not reorder one sum of floats.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0_f32; LANES];
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
