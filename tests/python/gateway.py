@@ -1,7 +1,9 @@
 """The gateway's program, running: started on a free port, its output kept, ended by SIGTERM."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -32,7 +34,7 @@ class Gateway:
         self._folder = tempfile.TemporaryDirectory(prefix=f"refrain-{name}-")
         folder = Path(self._folder.name)
         if isinstance(config, str):
-            path = folder / "providers.toml"
+            path = self._config = folder / "providers.toml"
             path.write_text(config)
         else:
             path = config
@@ -71,6 +73,23 @@ class Gateway:
 
     def output(self):
         return self._output.read_text(errors="replace")
+
+    def configure(self, text):
+        """Replaces its configuration, if it is a text, as careful programs do: all at once."""
+        beside = self._config.with_suffix(".new")
+        beside.write_text(text)
+        beside.replace(self._config)
+
+    def hang_up(self):
+        self._process.send_signal(signal.SIGHUP)
+
+    def told(self, path, body=None):
+        """What it answers there, with the headers; to a POST if there is a `body`."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(self.url + path, data, headers)
+        with _direct.open(request, timeout=READY_WITHIN) as answer:
+            return json.load(answer), answer.headers
 
     def stop(self):
         """Ends it as an orchestrator would; returns its exit code and everything that it wrote."""

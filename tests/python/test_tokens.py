@@ -7,8 +7,8 @@ gateway tells its counts at `POST /admin/api/route`, where no provider is called
 
 import hashlib
 import json
+import random
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,20 @@ api_key_env = "OPENAI_API_KEY"
 [[models]]
 name = "*"
 targets = ["openai/*"]
+
+[[models]]
+name = "short-4o"
+targets = ["openai/gpt-4o"]
+context_window = 1500
+max_output_tokens = 200
+on_overflow = "trim"
+
+[[models]]
+name = "short-4"
+targets = ["openai/gpt-4"]
+context_window = 1500
+max_output_tokens = 200
+on_overflow = "trim"
 """
 
 # What a function begins with; all else is the same for these models.
@@ -116,21 +130,17 @@ def tiktoken(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tokens(start, upstream):
-    """The gateway's count of a request, and that for its one target."""
+def counting(start, upstream):
     config = CONFIG.format(upstream=upstream.base_url)
-    gateway = start("tokens", config, OPENAI_API_KEY=UPSTREAM_KEY, REFRAIN_CACHE__SEMANTIC="off")
-    # Proxies of the environment are for the outside.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return start("tokens", config, OPENAI_API_KEY=UPSTREAM_KEY, REFRAIN_CACHE__SEMANTIC="off")
+
+
+@pytest.fixture(scope="module")
+def tokens(counting):
+    """The gateway's count of a request, and that for its one target."""
 
     def tokens(body):
-        request = urllib.request.Request(
-            f"{gateway.url}/admin/api/route",
-            data=json.dumps(body).encode(),
-            headers={"content-type": "application/json"},
-        )
-        with opener.open(request, timeout=30) as answer:
-            told = json.load(answer)
+        told, _ = counting.told("/admin/api/route", body)
         [target] = told["targets"]
         return target["tokens"]
 
@@ -150,6 +160,16 @@ def of_messages(messages, encoding):
             texts = [value] if isinstance(value, str) else [part["text"] for part in value]
             count += sum(map(length, texts))
     return count
+
+
+def said_in_texts(messages):
+    """The messages with their calls of tools as texts; OpenAI makes more of them."""
+    for message in messages:
+        calls = [call["function"] for call in message.get("tool_calls", [])]
+        called = "".join(call["name"] + call["arguments"] for call in calls)
+        content = message["content"] or called
+        known = {name: message[name] for name in message.keys() & {"role", "name"}}
+        yield known | {"content": content}
 
 
 def of_tools(tools, encoding, function):
@@ -203,3 +223,65 @@ def test_other_models_are_between_two_counts(tokens, tiktoken):
         count = tokens({"model": "claude-sonnet-4-5", "messages": messages})
         near = of_messages(messages, encoding)
         assert count["least"] <= near <= count["most"], kind
+
+
+def talks(seed):
+    """A conversation of some length, in which tools may be called."""
+    draw = random.Random(seed)
+
+    def text():
+        return " ".join(draw.choices(list(TEXTS.values())[:-1], k=draw.choice([1, 1, 3, 40])))
+
+    has_tools = draw.random() < 0.5
+    messages = [{"role": draw.choice(["system", "developer"]), "content": "You are terse. " * 5}]
+    for turn in range(draw.choice([0, 1, 5, 20])):
+        parts = [{"type": "text", "text": text()} for _ in range(draw.randint(1, 3))]
+        content = text() if draw.random() < 0.7 else parts
+        messages.append({"role": "user", "name": f"guest_{turn}", "content": content})
+        for step in range(draw.randint(0, 2) if has_tools else 0):
+            calls = []
+            for nth in range(draw.randint(1, 3)):
+                harbour = draw.choice(["Κέρκυρα", "Turku"])
+                arguments = json.dumps({"harbour": harbour, "people": nth})
+                function = {"name": "find_ferry", "arguments": arguments}
+                call_id = f"call_{turn}_{step}_{nth}"
+                calls.append({"id": call_id, "type": "function", "function": function})
+            messages.append({"role": "assistant", "content": None, "tool_calls": calls})
+            for call in calls:
+                result = {"role": "tool", "tool_call_id": call["id"], "content": text()}
+                messages.append(result)
+        messages.append({"role": "assistant", "content": text()})
+    messages.append({"role": "user", "content": text() + " And when is the next one?"})
+    return messages, [FERRY] if has_tools else []
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4"])
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_trimmed_is_within_the_budget(
+    connect, counting, upstream, tiktoken, tokens, model, seed
+):
+    encoding = tiktoken.encoding_for_model(model)
+    messages, tools = talks(seed)
+    asked = {"messages": messages} | ({"tools": tools} if tools else {})
+    short = model.replace("gpt", "short")
+
+    def count(body):
+        texts = of_messages(list(said_in_texts(body["messages"])), encoding)
+        return texts + of_tools(body.get("tools", []), encoding, FUNCTION[model])
+
+    create = connect(counting).chat.completions.with_raw_response.create
+    # What the answer may have is left for it; 200 tokens if the request does not say how many.
+    for said, budget in [({}, 1300), ({"max_tokens": 50}, 1450), ({"max_tokens": 9000}, 1300)]:
+        response = create(model=short, **asked, **said)
+        received = upstream.received(model)[-1].body
+        cut = response.headers.get("x-refrain-trimmed-tokens")
+        if cut is None:
+            assert received == {**asked, **said, "model": model}
+            assert count(received) + min(said.get("max_tokens", 0), 200) <= 1500
+            continue
+        assert tokens(asked | {"model": model})["most"] > budget
+        assert count(received) <= budget
+        assert received["messages"][0] == messages[0]
+        assert received.get("tools", []) == tools
+        if not tools:
+            assert int(cut) == count(asked) - count(received)

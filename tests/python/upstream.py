@@ -46,11 +46,12 @@ class Says:
 
 @dataclass
 class Refuses:
-    """An error."""
+    """An error; `after` that has been set by the test, if there is one."""
 
     status: int
     body: dict | str
     headers: dict = field(default_factory=dict)
+    after: threading.Event | None = None
 
 
 @dataclass
@@ -124,6 +125,29 @@ def fault(received):
     names = [tool[tool["type"]]["name"] for tool in body.get("tools", [])]
     if len(set(names)) != len(names):
         return "two tools of one name"
+    return unpaired(body["messages"])
+
+
+def unpaired(messages):
+    """Which call of a tool has no result, or which result no call, in a real provider's words."""
+    waiting = set()
+    for message in messages:
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in waiting:
+                return (
+                    "messages with role 'tool' must be a response to a preceding message with "
+                    "'tool_calls'"
+                )
+            waiting.discard(message["tool_call_id"])
+        elif waiting:
+            break
+        else:
+            waiting = {call["id"] for call in message.get("tool_calls") or []}
+    if waiting:
+        return (
+            "an assistant message with 'tool_calls' must be followed by tool messages responding "
+            f"to each 'tool_call_id': {sorted(waiting)}"
+        )
     return None
 
 
@@ -178,6 +202,8 @@ class Handler(BaseHTTPRequestHandler):
                 else:
                     self.whole(body, answer)
             case Refuses():
+                if answer.after and not self.waits_for(answer.after, threading.Event()):
+                    return
                 is_text = isinstance(answer.body, str)
                 payload = answer.body.encode() if is_text else json.dumps(answer.body).encode()
                 content_type = "text/html" if is_text else "application/json"
