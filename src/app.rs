@@ -100,6 +100,15 @@ pub enum BuildError {
     /// Reading the data directory panicked.
     #[error("`cache.data_dir`: reading it failed; the log says why")]
     Restore,
+    /// Nobody would be left but the demo.
+    #[error(
+        "no provider would be active any more ({reasons}); the gateway would answer with demo texts. If that \
+         is meant, restart it"
+    )]
+    Deserted {
+        /// Why each is not.
+        reasons: String,
+    },
     /// Keys would no longer be asked for at an address that others reach.
     #[error(
         "`server.listen` changes at the next start only; until then anybody who reaches {address} \

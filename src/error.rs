@@ -112,7 +112,13 @@ impl UpstreamError {
     /// Whether another target may answer what this one could not.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.is_unsupported() || !self.kind.blames_request()
+        self.is_unsupported() || self.lacks_model() || !self.kind.blames_request()
+    }
+
+    /// Whether the provider does not have the model, or not any longer.
+    fn lacks_model(&self) -> bool {
+        let is_404 = matches!(&self.kind, UpstreamErrorKind::Status { status: 404, .. });
+        is_404 && !self.is_too_long()
     }
 
     /// Whether this provider, but perhaps no other, lacks something that the request asks for, room for

@@ -51,7 +51,7 @@ use crate::{
     policy::{
         admit::Verifier,
         cacheable::{self, Exception, Plan},
-        identity::{Identity, Scope, Setting, identify},
+        identity::{Fingerprint, Identity, Scope, Setting, identify},
         learn::{Class, Source as LabelSource},
         question,
         truncate::Overflow,
@@ -144,7 +144,7 @@ pub struct Gateway {
     clock: Clock,
     max_shared: usize,
     pins: Pins,
-    flights: Flights<Result<Landed, UpstreamError>>,
+    flights: Flights<CallKey, Result<Landed, UpstreamError>>,
     second_tries: Semaphore,
     background: Arc<Semaphore>,
 }
@@ -162,6 +162,29 @@ struct Order {
     facts: Facts,
     /// How to keep the answer, if it may be.
     ticket: Option<Ticket>,
+}
+
+/// Whoever has the same may share a call. Equal requests are not enough: another name may have other
+/// fallbacks, another client another budget.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CallKey {
+    fingerprint: Fingerprint,
+    generation: u64,
+    model: String,
+    wish: Wish,
+}
+
+impl Order {
+    /// What this order's call may be shared by, if its answer may be kept.
+    fn call_key(&self) -> Option<CallKey> {
+        let ticket = self.ticket.as_ref()?;
+        Some(CallKey {
+            fingerprint: ticket.identity.fingerprint,
+            generation: self.setup.generation,
+            model: self.request.model().to_owned(),
+            wish: self.wish,
+        })
+    }
 }
 
 impl Gateway {
@@ -299,6 +322,10 @@ impl Gateway {
         } else {
             Lookup::Miss(Missed::because("no_cache"))
         };
+        let task = match &destination {
+            Destination::Route(route) => route.task.clone(),
+            Destination::Auto { .. } => None,
+        };
         let keys = match &lookup {
             Lookup::Hit(_) => setup.keys(&destination, caller.scope, &request),
             Lookup::Miss(_) => None,
@@ -333,7 +360,8 @@ impl Gateway {
         };
         let missed = match lookup {
             Lookup::Hit(found) if serves => {
-                let reply = self.hit(&found, &identity, raw, &request, recipient).await;
+                let mut reply = self.hit(&found, &identity, raw, &request, recipient).await;
+                reply.facts.task = task;
                 self.stay(keys, &found.entry);
                 let in_background = Facts::new(Way::Background, None, received);
                 if found.stale.is_some() {
@@ -365,9 +393,9 @@ impl Gateway {
             });
         }
         let order = order(missed.embedding, missed.near, facts);
-        let answered = match &order.ticket {
-            Some(ticket) if plan.lookup => {
-                let flight = self.flights.join(ticket.identity.fingerprint);
+        let answered = match order.call_key() {
+            Some(key) if plan.lookup => {
+                let flight = self.flights.join(key);
                 self.fly(order, flight, controls.max_age).await
             }
             _ => self.fetch(order).await,

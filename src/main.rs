@@ -42,6 +42,9 @@ impl From<String> for Failure {
     }
 }
 
+/// How long work that nobody waits for may go on when all else has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let pretty = io::stderr().is_terminal();
@@ -50,7 +53,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(arguments.command)),
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments.command));
+            // What still runs where it holds nobody up (reading a lost mount, say) does not hold this up.
+            runtime.shutdown_timeout(LAST_WORDS);
+            result
+        }
         Err(error) => Err(format!("cannot start: {error}").into()),
     };
     match result {

@@ -1,4 +1,4 @@
-//! Single flight: identical requests of one scope that are under way share one call.
+//! Single flight: requests that are under way and have the same key share one call.
 //!
 //! The first to come makes the call; whoever comes before it is answered waits for the same result,
 //! however it wants the answer delivered.
@@ -8,20 +8,21 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use tokio::sync::OnceCell;
 
-use crate::policy::identity::Fingerprint;
+type Table<K, T> = Arc<Mutex<HashMap<K, Weak<Flight<K, T>>>>>;
 
-/// The calls under way. `T` is what they end in.
+/// The calls under way, by what may share one. `T` is what they end in.
 #[derive(Debug)]
-pub struct Flights<T> {
-    flights: Arc<Mutex<HashMap<Fingerprint, Weak<Flight<T>>>>>,
+pub struct Flights<K: Hash + Eq, T> {
+    flights: Table<K, T>,
 }
 
-impl<T> Default for Flights<T> {
+impl<K: Hash + Eq, T> Default for Flights<K, T> {
     fn default() -> Self {
         Self {
             flights: Arc::default(),
@@ -31,10 +32,10 @@ impl<T> Default for Flights<T> {
 
 /// One call.
 #[derive(Debug)]
-pub struct Flight<T> {
-    fingerprint: Fingerprint,
+pub struct Flight<K: Hash + Eq, T> {
+    key: K,
     result: OnceCell<T>,
-    flights: Arc<Mutex<HashMap<Fingerprint, Weak<Flight<T>>>>>,
+    flights: Table<K, T>,
 }
 
 /// Whose call the result is.
@@ -46,21 +47,21 @@ pub enum Role {
     Follower,
 }
 
-impl<T: Clone> Flights<T> {
+impl<K: Hash + Eq + Clone, T: Clone> Flights<K, T> {
     /// The flight for these requests, a new one if there is none.
     #[must_use]
-    pub fn join(&self, fingerprint: Fingerprint) -> Arc<Flight<T>> {
+    pub fn join(&self, key: K) -> Arc<Flight<K, T>> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&fingerprint).and_then(Weak::upgrade) {
+        if let Some(flight) = flights.get(&key).and_then(Weak::upgrade) {
             return flight;
         }
         let flight = Flight {
-            fingerprint,
+            key: key.clone(),
             result: OnceCell::new(),
             flights: Arc::clone(&self.flights),
         };
         let flight = Arc::new(flight);
-        flights.insert(fingerprint, Arc::downgrade(&flight));
+        flights.insert(key, Arc::downgrade(&flight));
         flight
     }
 
@@ -80,7 +81,7 @@ impl<T: Clone> Flights<T> {
     }
 }
 
-impl<T: Clone> Flight<T> {
+impl<K: Hash + Eq, T: Clone> Flight<K, T> {
     /// The result, made by `call` if nobody else makes it.
     pub async fn result(&self, call: impl AsyncFnOnce() -> T) -> (T, Role) {
         let mut role = Role::Follower;
@@ -92,20 +93,20 @@ impl<T: Clone> Flight<T> {
     }
 }
 
-impl<T> Flight<T> {
+impl<K: Hash + Eq, T> Flight<K, T> {
     /// Lets nobody else join: the answer is kept by now, or can't be shared any longer.
     pub fn close(&self) {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if flights
-            .get(&self.fingerprint)
+            .get(&self.key)
             .is_some_and(|known| std::ptr::eq(known.as_ptr(), self))
         {
-            flights.remove(&self.fingerprint);
+            flights.remove(&self.key);
         }
     }
 }
 
-impl<T> Drop for Flight<T> {
+impl<K: Hash + Eq, T> Drop for Flight<K, T> {
     fn drop(&mut self) {
         self.close();
     }
@@ -116,13 +117,13 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn join(flights: &Flights<usize>) -> Arc<Flight<usize>> {
-        flights.join(Fingerprint::of([1; 32]))
+    fn join(flights: &Flights<u8, usize>) -> Arc<Flight<u8, usize>> {
+        flights.join(1)
     }
 
     #[tokio::test]
     async fn one_call_serves_all() {
-        let flights = Flights::<usize>::default();
+        let flights = Flights::<u8, usize>::default();
         let calls = AtomicUsize::new(0);
         let ask = async || {
             let flight = join(&flights);
@@ -144,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_vanished_leader_hands_over() {
-        let flights = Flights::<usize>::default();
+        let flights = Flights::<u8, usize>::default();
         let (first, second) = (join(&flights), join(&flights));
         let mut leading = Box::pin(first.result(async || std::future::pending().await));
         assert!(futures_util::poll!(&mut leading).is_pending());

@@ -21,7 +21,7 @@ use crate::{
     provider::{ChatCall, ChatReply, Events},
     telemetry::names,
     units::{Price, Tokens, Usd},
-    wire::{answer::Answer, ask::Unable, assemble::assemble, chat::ChatRequest},
+    wire::{answer::Answer, ask::Unable, assemble::assemble, chat::ChatRequest, sse},
 };
 
 /// Why an answer ended that a filter refused.
@@ -110,6 +110,7 @@ struct Dispatch<'c> {
     filter_legs: Vec<Leg>,
     on_overflow: Overflow,
     attempts: u32,
+    asked: Vec<(ProviderName, ModelId)>,
     last: Option<UpstreamError>,
     /// What a filter has left nothing of: better than nothing.
     refused: Option<(ChatReply, Source)>,
@@ -124,6 +125,7 @@ impl<'c> Dispatch<'c> {
             filter_legs: journey.filter_legs,
             on_overflow: journey.on_overflow,
             attempts: 0,
+            asked: Vec::new(),
             last: None,
             refused: None,
         }
@@ -146,6 +148,8 @@ impl<'c> Dispatch<'c> {
                 scope: sending.scope,
             };
             self.attempts += 1;
+            self.asked
+                .push((target.provider().clone(), target.model.clone()));
             let mut attempt = (target.vitals).begin(self.clock, sending.request.delivery());
             match target.member.provider.chat(call).await {
                 Ok(reply) => {
@@ -181,7 +185,9 @@ impl<'c> Dispatch<'c> {
                         attempt.failed();
                     }
                     count(target.provider(), &error);
-                    self.go_on(leg, error, sending.request).await?;
+                    if let Err(error) = self.go_on(leg, error, sending.request).await {
+                        return self.refused.ok_or(error);
+                    }
                 }
             }
         }
@@ -229,10 +235,21 @@ impl<'c> Dispatch<'c> {
     fn go_larger(&mut self, window: Option<Tokens>, for_nothing: bool) {
         self.legs.retain(|leg| {
             let windows = leg.target.limits.window.zip(window);
-            windows.map_or(for_nothing, |(theirs, this)| theirs > this)
+            let is_larger = match windows {
+                Some((theirs, this)) => theirs > this,
+                None => for_nothing || leg.target.limits.window.is_some(),
+            };
+            leg.for_long || is_larger
         });
         for larger in std::mem::take(&mut self.window_legs).into_iter().rev() {
-            self.legs.push_front(larger);
+            let Target { model, .. } = &larger.target;
+            let was_asked = self
+                .asked
+                .iter()
+                .any(|(provider, asked)| provider == larger.target.provider() && asked == model);
+            if !was_asked {
+                self.legs.push_front(larger);
+            }
         }
     }
 
@@ -343,8 +360,14 @@ fn is_filtered(reply: &ChatReply) -> bool {
     match reply {
         ChatReply::Whole(whole) => empty(&whole.answer),
         ChatReply::Stream(events) => {
-            memchr::memmem::find(&events.first.bytes, FILTERED.as_bytes()).is_some()
-                && assemble(&events.first.bytes).is_ok_and(|answer| empty(&answer))
+            let first = &events.first;
+            if memchr::memmem::find(&first.bytes, FILTERED.as_bytes()).is_none() {
+                return false;
+            }
+            // Whether the end has come too is a matter of chance.
+            let end: &[u8] = if first.last { b"" } else { sse::DONE };
+            let so_far = [&first.bytes, end].concat();
+            assemble(&so_far).is_ok_and(|answer| empty(&answer))
         }
     }
 }

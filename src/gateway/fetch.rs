@@ -13,7 +13,7 @@ mod usage;
 pub(super) use self::landed::Landed;
 use self::landed::{Streamed, Told};
 use super::{
-    Gateway, Order,
+    CallKey, Gateway, Order,
     dispatch::Source,
     lookup::Found,
     record::Ticket,
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// A call that others may share.
-type Call = Flight<Result<Landed, UpstreamError>>;
+type Call = Flight<CallKey, Result<Landed, UpstreamError>>;
 
 impl Gateway {
     /// Asks a provider, or shares the answer of an identical request that already does.

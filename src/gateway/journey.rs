@@ -58,6 +58,8 @@ pub(super) struct Leg {
     pub(super) prompt: Count,
     /// How many it may have, if that is known.
     pub(super) room: Option<Room>,
+    /// Whether it is there for prompts that are too long for others.
+    pub(super) for_long: bool,
     /// What the prompt has to be cut to, if it is too long.
     pub(super) cut_to: Option<Tokens>,
     /// How often it was cut after the provider found it too long.
@@ -96,16 +98,16 @@ pub(super) fn plan(inquiry: &Inquiry<'_>) -> Result<Journey, Stuck> {
     let needed = ability::needed(inquiry.request);
     let mut passed_over = Vec::new();
     let targets = able(&route.targets, needed, &mut passed_over);
-    let mut able_route = route.clone();
-    able_route.targets.clone_from(&targets);
     let legs_of = |targets: Vec<Target>| -> Vec<Leg> {
-        (targets.into_iter())
-            .map(|target| inquiry.leg(able_route.chooses(&target), target))
-            .collect()
+        let legs = targets.into_iter().map(|target| inquiry.leg(target));
+        legs.collect()
     };
     let ordered = inquiry.ordered(legs_of(targets));
     let fallbacks = legs_of(able(&route.fallbacks, needed, &mut passed_over));
-    let window_legs = legs_of(able(&route.window_fallbacks, needed, &mut passed_over));
+    let mut window_legs = legs_of(able(&route.window_fallbacks, needed, &mut passed_over));
+    for leg in &mut window_legs {
+        leg.for_long = true;
+    }
     let filter_legs = legs_of(able(&route.filter_fallbacks, needed, &mut passed_over));
 
     let starts_too_long = (ordered.first()).is_some_and(|leg| leg.fit() == Fit::TooLong);
@@ -116,11 +118,11 @@ pub(super) fn plan(inquiry: &Inquiry<'_>) -> Result<Journey, Stuck> {
         fit
     };
     let (ordered, fallbacks) = (fits(ordered), fits(fallbacks));
-    let (window_legs, filter_legs) = (fits(window_legs), fits(filter_legs));
+    let (mut window_legs, filter_legs) = (fits(window_legs), fits(filter_legs));
     let mut legs: VecDeque<Leg> = match overflow {
         Overflow::Reject if starts_too_long => VecDeque::new(),
         Overflow::LargerModel if starts_too_long && ordered.is_empty() => {
-            window_legs.iter().cloned().chain(fallbacks).collect()
+            window_legs.drain(..).chain(fallbacks).collect()
         }
         Overflow::LargerModel | Overflow::Reject | Overflow::Trim => {
             ordered.into_iter().chain(fallbacks).collect()
@@ -130,10 +132,10 @@ pub(super) fn plan(inquiry: &Inquiry<'_>) -> Result<Journey, Stuck> {
         let at = legs.iter().position(|leg| leg.target.is(provider, model));
         let larger = window_legs
             .iter()
-            .find(|leg| leg.target.is(provider, model));
+            .position(|leg| leg.target.is(provider, model));
         if let Some(leg) = at
             .and_then(|at| legs.remove(at))
-            .or_else(|| larger.cloned())
+            .or_else(|| larger.map(|at| window_legs.remove(at)))
         {
             legs.push_front(leg);
         }
@@ -170,17 +172,19 @@ fn able(
 }
 
 impl Inquiry<'_> {
-    fn leg(&self, is_choice: bool, target: Target) -> Leg {
+    fn leg(&self, target: Target) -> Leg {
         let room = room(&target, self.request, self.route, self.budget);
         let mut leg = Leg {
-            is_choice,
+            is_choice: self.route.chooses(&target),
+            for_long: false,
             prompt: self.counts.total(target.family),
             room,
             cut_to: None,
             cuts: 0,
             target,
         };
-        if self.budget.on_overflow == Overflow::Trim && leg.fit() != Fit::Fits {
+        // Where it is not sure, the provider knows.
+        if self.budget.on_overflow == Overflow::Trim && leg.fit() == Fit::TooLong {
             leg.cut_to = room.map(|room| room.soft);
         }
         leg

@@ -3,7 +3,12 @@
 //!
 //! Counting and cutting long prompts takes milliseconds, so it is done where it holds nobody up.
 
-use std::sync::Arc;
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, LazyLock},
+};
+
+use tokio::sync::Semaphore;
 
 use super::{
     catalogue::{Route, Target},
@@ -22,6 +27,23 @@ use crate::{
 
 /// Requests longer than this, in bytes, are counted and cut off the workers.
 const LONG: usize = 16 << 10;
+
+/// Long prompts are worked on as many at a time as there are cores: each takes memory, and goes on when its
+/// client is gone. The others wait.
+static AT_A_TIME: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Arc::new(Semaphore::new(cores))
+});
+
+/// Runs `work` off the workers when it is its turn. `None` if it panics.
+async fn one_of_few<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let turn = Arc::clone(&AT_A_TIME).acquire_owned().await.ok()?;
+    off_the_workers(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
+}
 
 /// What is known of a request's tokens.
 #[derive(Debug, Clone)]
@@ -63,7 +85,7 @@ impl Counts {
         for family in families {
             let count = if request.raw().len() > LONG {
                 let request = Arc::clone(request);
-                off_the_workers(move || tokenizer::prompt(&request, family)).await
+                one_of_few(move || tokenizer::prompt(&request, family)).await
             } else {
                 Some(tokenizer::prompt(request, family))
             };
@@ -75,7 +97,7 @@ impl Counts {
     /// The tokens of a request, rather too many.
     async fn exactly(request: &Arc<ChatRequest>, family: Family) -> Option<Tokens> {
         let request = Arc::clone(request);
-        let prompt = off_the_workers(move || tokenizer::prompt(&request, family)).await?;
+        let prompt = one_of_few(move || tokenizer::prompt(&request, family)).await?;
         Some(prompt.total().most)
     }
 
@@ -110,11 +132,12 @@ impl Leg {
             return Ok((Arc::clone(request), None));
         };
         let family = self.target.family;
+        let most = self.room.map_or(budget, |room| room.hard.max(budget));
         let cut = if request.raw().len() > LONG {
             let request = Arc::clone(request);
-            off_the_workers(move || shortened(&request, family, budget)).await
+            one_of_few(move || as_short_as_it_takes(&request, family, budget, most)).await
         } else {
-            Some(shortened(request, family, budget))
+            Some(as_short_as_it_takes(request, family, budget, most))
         };
         match cut {
             Some(Ok(Some((shorter, cut)))) => Ok((Arc::new(shorter), Some(cut))),
@@ -152,8 +175,24 @@ impl Leg {
     }
 }
 
+/// `request` cut to `budget`; where that can't be, to `most`, which leaves less room for the answer.
+fn as_short_as_it_takes(
+    request: &ChatRequest,
+    family: Family,
+    budget: Tokens,
+    most: Tokens,
+) -> Result<Option<(ChatRequest, Tokens)>, Unable> {
+    shortened(request, family, budget).or_else(|unable| {
+        if most > budget {
+            shortened(request, family, most)
+        } else {
+            Err(unable)
+        }
+    })
+}
+
 /// `request` cut to `budget`, and how many tokens that took; `None` if it fits as it is.
-pub(super) fn shortened(
+fn shortened(
     request: &ChatRequest,
     family: Family,
     budget: Tokens,
@@ -175,8 +214,8 @@ pub(super) fn shortened(
         }
         Err(too_long) => Err(Unable::TooLong {
             message: format!(
-                "the prompt can't be cut to the {} tokens that there is room for: system messages, tools \
-                 and the last turn take {}; shorten them",
+                "This model's maximum context length is {} tokens for prompts here, and {} tokens can't be \
+                 cut: system messages, tools and the last turn. Please shorten them.",
                 budget.0, too_long.pinned.0
             ),
         }),

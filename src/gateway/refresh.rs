@@ -11,20 +11,14 @@ impl Gateway {
     /// Asks for a fresh answer in the background, unless enough of that is going on. Whoever asks the
     /// same meanwhile shares the call.
     pub(super) fn refresh(self: &Arc<Self>, order: Order) {
-        let Some(fingerprint) = order
-            .ticket
-            .as_ref()
-            .map(|ticket| ticket.identity.fingerprint)
-        else {
-            return;
-        };
+        let Some(key) = order.call_key() else { return };
         let Ok(permit) = Arc::clone(&self.background).try_acquire_owned() else {
             return;
         };
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
             let _permit = permit;
-            let flight = gateway.flights.join(fingerprint);
+            let flight = gateway.flights.join(key);
             // What fails here was answered already; the next one who asks finds out.
             if let Ok(reply) = gateway.fly(order, flight, None).await
                 && let ReplyBody::Events(mut events) = reply.body
@@ -51,7 +45,10 @@ impl Gateway {
             };
             gateway.ledger.count(order.facts.way);
             gateway.ledger.bill(answer.usage(), source.cost_of(&answer));
-            gateway.learner.compare(near, Source::Shadow, &answer);
+            // What another model says, or to less of the prompt, tells nothing of the kept answer.
+            if source.is_first_choice {
+                gateway.learner.compare(near, Source::Shadow, &answer);
+            }
         });
     }
 }

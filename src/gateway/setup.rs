@@ -119,7 +119,11 @@ impl Setup {
     pub(super) fn target(&self, destination: &Destination, wish: &Wish) -> String {
         let mut target = match destination {
             Destination::Route(route) => route.identity(),
-            Destination::Auto { fast, .. } => self.catalogue.auto_identity(*fast).to_owned(),
+            // Where no target of a task is active, somebody else answers, who may change.
+            Destination::Auto { fast, otherwise } => {
+                let tasks = self.catalogue.auto_identity(*fast);
+                format!("{tasks} {}", otherwise.identity())
+            }
         };
         if let Some(cut) = wish.cuts() {
             target.push_str(" cut ");
@@ -135,12 +139,14 @@ impl Setup {
         scope: Scope,
         request: &ChatRequest,
     ) -> Option<Keys> {
-        let is_open = match destination {
-            Destination::Route(route) => route.has_choice(),
-            Destination::Auto { .. } => true,
+        // What is asked for in another way is another conversation: quickly, or with another task.
+        let (is_open, asked) = match destination {
+            Destination::Route(route) => (route.has_choice(), route.identity()),
+            Destination::Auto { fast, .. } => (true, format!("fast={fast}")),
         };
+        let asked = format!("{} {asked}", request.model());
         (is_open && self.settings.pins)
-            .then(|| conversation::keys(scope, request.model(), request.messages()))
+            .then(|| conversation::keys(scope, &asked, request.messages()))
     }
 
     /// What a request may send along `route`.
@@ -161,7 +167,7 @@ impl Setup {
 }
 
 /// What a request, or its client, says about prompts that are too long.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Wish {
     /// Of the request: whether to cut.
     pub(super) trim: Option<bool>,

@@ -153,7 +153,11 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
             kind: UpstreamErrorKind::Untranslatable(unable),
             ..
         }) => {
-            object.message = unable.to_string();
+            object.message = match &**unable {
+                // Some clients look for the word in the message only.
+                Unable::TooLong { message } => format!("{message} (context_length_exceeded)"),
+                Unable::Unsupported { .. } | Unable::Invalid(_) => unable.to_string(),
+            };
             object.param = match &**unable {
                 Unable::Unsupported { param, .. } => Some(param.clone()),
                 Unable::TooLong { .. } => Some("messages".to_owned()),

@@ -59,6 +59,14 @@ impl Catalogue {
                     }
                 }
             }
+            Some((AUTO, task))
+                if (controls.task.as_ref()).is_some_and(|declared| declared.as_str() != task) =>
+            {
+                Err(Error::bad_request(
+                    Some("model".to_owned()),
+                    "`model` names another task than the one that is declared elsewhere in the request",
+                ))
+            }
             Some((AUTO, task)) => match self.task(task).filter(|task| task.route.is_some()) {
                 Some(task) => to(self.for_task(&task.name, fast)?),
                 None => Err(self.unknown(requested)),
@@ -165,10 +173,21 @@ impl Catalogue {
             (false, true, false) => (quick, Vec::new()),
             (true, _, true) | (false, _, _) => (usual, Vec::new()),
         };
-        let name = first.first()?.provider().clone();
         let listed = |targets: &[config::Target]| self.targets(targets, None, None, &[]);
         let mut fallbacks = then;
         fallbacks.extend(listed(&entry.rules.fallbacks));
+        // Whoever has only fallbacks left is served by them.
+        let first = if first.is_empty() {
+            std::mem::take(&mut fallbacks)
+        } else {
+            fallbacks.retain(|other| {
+                !first
+                    .iter()
+                    .any(|one| one.is(other.provider(), &other.model))
+            });
+            first
+        };
+        let name = first.first()?.provider().clone();
         Some(Route {
             fallbacks,
             window_fallbacks: listed(&entry.rules.context_window_fallbacks),
@@ -196,6 +215,8 @@ impl Catalogue {
             window_fallbacks: listed(&rules.context_window_fallbacks),
             filter_fallbacks: listed(&rules.content_policy_fallbacks),
             cache: entry.cache,
+            // It is in what is known of the targets.
+            max_input: None,
             ..Route::new(name, targets, rules)
         })
     }
@@ -277,7 +298,7 @@ impl Catalogue {
     /// The first model that any provider says that it serves.
     fn by_any_discovery(&self) -> Option<Route> {
         let discovered = self.discovered.load();
-        let mut served = discovered.iter();
+        let mut served = discovered.iter().filter(|(_, model)| may_chat(&model.id));
         served.find_map(|(_, model)| self.by_discovery(&ModelId::new(&model.id).ok()?))
     }
 
@@ -308,6 +329,24 @@ impl Catalogue {
             param: Some("task".to_owned()),
         }
     }
+}
+
+/// Whether a model of this name may be one that answers questions, as far as names tell.
+fn may_chat(model: &str) -> bool {
+    const OTHERS: [&str; 10] = [
+        "embed",
+        "minilm",
+        "bge-",
+        "rerank",
+        "moderation",
+        "whisper",
+        "tts",
+        "dall-e",
+        "transcribe",
+        "realtime",
+    ];
+    let name = model.to_lowercase();
+    !OTHERS.iter().any(|other| name.contains(other))
 }
 
 /// Whether `entry`, called `name`, tells of this model of this provider, rather than giving the name of

@@ -277,3 +277,60 @@ async fn the_answer_to_a_cut_prompt_is_not_kept() {
         assert_eq!(gateway.ask(&conversation(2)).send().await.way(), way);
     }
 }
+
+#[tokio::test]
+async fn calls_are_not_shared_by_those_who_want_their_prompts_treated_otherwise() {
+    let three = Three::start().await;
+    let gateway = three.cached(&house("on_overflow = \"trim\"")).start().await;
+    let (answer, hold) = Answer::said("shortened").held();
+    three.one.script(answer);
+    let body = conversation(20);
+    let (cut, refused) = futures_util::future::join(gateway.ask(&body).send(), async {
+        three.one.arrived(1).await;
+        let ask = gateway
+            .ask(&body)
+            .header("x-refrain-trim-messages", "false");
+        let refused = ask.send().await;
+        hold.release();
+        refused
+    })
+    .await;
+    assert_eq!((cut.status, refused.status), (200, 400));
+}
+
+#[tokio::test]
+async fn a_fallback_for_long_prompts_is_not_held_to_the_models_own_bound() {
+    let three = Three::start().await;
+    let more = house("max_input_tokens = 500\ncontext_window_fallbacks = [\"two/long\"]");
+    let gateway = three.setup(&more).start().await;
+    let reply = gateway.ask(&conversation(8)).send().await;
+    assert_eq!((reply.status, three.calls()), (200, [0, 1, 0]));
+}
+
+#[tokio::test]
+async fn the_room_for_an_answer_gives_way_to_what_can_not_be_cut() {
+    let three = Three::start().await;
+    let more = "[[models]]\nname = \"house\"\ntargets = [\"one/gpt-4o\"]\ncontext_window = 1000\non_overflow = \"trim\"\n";
+    let gateway = three.setup(more).start().await;
+    let body = json!({"model": "house", "messages": [
+        {"role": "system", "content": words(850)},
+        {"role": "user", "content": words(300)},
+        {"role": "assistant", "content": "Yes."},
+        {"role": "user", "content": "Now?"},
+    ]});
+    let reply = gateway.ask(&body).send().await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(contents(&three.one).last().unwrap(), "Now?");
+}
+
+#[tokio::test]
+async fn what_may_fit_a_model_whose_tokens_are_guessed_is_not_cut() {
+    let three = Three::start().await;
+    let more = "[[models]]\nname = \"house\"\ntargets = [\"one/some-model\"]\ncontext_window = 1000\non_overflow = \"trim\"\n";
+    let gateway = three.setup(more).start().await;
+    let reply = gateway.ask(&conversation(7)).send().await;
+    assert_eq!(
+        (reply.status, reply.header("x-refrain-trimmed-tokens")),
+        (200, "")
+    );
+}

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::{Three, for_model};
-use crate::support::{answer::Answer, with};
+use crate::support::{
+    answer::{Answer, chunk, event},
+    with,
+};
 
 const MODEL: &str = r#"
 [[models]]
@@ -179,4 +182,150 @@ async fn a_target_that_lacks_what_is_asked_is_passed_over() {
         "{message}"
     );
     assert_eq!(three.calls(), [0, 1, 0]);
+}
+
+#[tokio::test]
+async fn what_a_seeing_target_says_is_not_kept_as_the_blind_ones() {
+    let three = Three::start().await;
+    let more = r#"
+        [[models]]
+        name = "blind"
+        targets = ["one/blind"]
+        supports = []
+        [[models]]
+        name = "either"
+        targets = ["one/blind", "two/seeing"]
+    "#;
+    let gateway = three.cached(more).start().await;
+    let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}});
+    let text = json!({"type": "text", "text": "What is this?"});
+    let body = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": [text, image]}]});
+    assert_eq!(gateway.ask(&body("either")).send().await.way(), "miss");
+    assert_eq!(gateway.ask(&body("blind")).send().await.status, 400);
+    assert_eq!(gateway.ask(&body("either")).send().await.way(), "miss");
+}
+
+#[tokio::test]
+async fn a_call_is_shared_only_by_those_with_the_same_way_out() {
+    let three = Three::start().await;
+    let more = r#"
+        [[models]]
+        name = "falls"
+        targets = ["one/a"]
+        fallbacks = ["two/b"]
+        [[models]]
+        name = "alone"
+        targets = ["one/a"]
+    "#;
+    let gateway = three.cached(more).start().await;
+    let (answer, hold) = Answer::error(503, "down").held();
+    three.one.script(answer);
+    three.one.script(Answer::error(503, "down"));
+    let (falls, alone) = (for_model("falls"), for_model("alone"));
+    let both = futures_util::future::join(gateway.ask(&falls).send(), async {
+        three.one.arrived(1).await;
+        let alone = gateway.ask(&alone).send();
+        let release = async {
+            three.one.arrived(2).await;
+            drop(hold);
+        };
+        futures_util::future::join(alone, release).await.0
+    });
+    let (falls, alone) = both.await;
+    assert_eq!(
+        (falls.status, falls.header("x-refrain-provider")),
+        (200, "two")
+    );
+    assert_eq!(alone.status, 503);
+}
+
+#[tokio::test]
+async fn a_filtered_stream_is_noticed_before_its_end() {
+    let three = Three::start().await;
+    let gateway = three.setup(MODEL).start().await;
+    let (answer, steps) = Answer::stepwise();
+    three.one.script(answer);
+    let opening = json!({"role": "assistant", "content": ""});
+    steps.send(event(&chunk(&opening, None)));
+    steps.send(event(&chunk(&json!({}), Some("content_filter"))));
+    let body = with(for_model("house"), json!({"stream": true}));
+    let reply = gateway.ask(&body).send().await;
+    assert_eq!(reply.header("x-refrain-model"), "open");
+    steps.abandoned().await;
+}
+
+#[tokio::test]
+async fn whatever_the_last_one_says_a_filtered_answer_is_better() {
+    let three = Three::start().await;
+    let gateway = three.setup(MODEL).start().await;
+    let message = json!({"role": "assistant", "content": ""});
+    let choice = json!({"index": 0, "message": message, "finish_reason": "content_filter"});
+    three.one.script(Answer::json(&json!({
+        "id": "x", "object": "chat.completion", "created": 1, "model": "a", "choices": [choice],
+    })));
+    three.three.script(refusal("invalid_value"));
+    assert_eq!(gateway.ask(&for_model("house")).send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_model_that_is_gone_is_answered_by_the_fallback() {
+    let three = Three::start().await;
+    let gateway = three.setup(MODEL).start().await;
+    three.one.script(refusal("model_not_found").status(404));
+    let reply = gateway.ask(&for_model("house")).send().await;
+    assert_eq!((reply.status, three.calls()), (200, [1, 1, 0]));
+    // Nobody else: in the provider's words.
+    three.one.script(refusal("model_not_found").status(404));
+    let reply = gateway.ask(&for_model("one/a")).send().await;
+    assert_eq!(
+        (reply.status, &reply.error()["code"]),
+        (404, &json!("model_not_found"))
+    );
+}
+
+#[tokio::test]
+async fn larger_models_are_asked_one_after_the_other_and_each_once() {
+    let three = Three::start().await;
+    let more = r#"
+        [[models]]
+        name = "house"
+        targets = ["one/a"]
+        fallbacks = ["three/huge"]
+        context_window_fallbacks = ["one/a", "two/b", "three/c"]
+        [[models]]
+        name = "huge"
+        targets = ["three/huge"]
+        context_window = 1000000
+    "#;
+    let gateway = three.setup(more).start().await;
+    three.one.script(refusal("context_length_exceeded"));
+    three.two.script(refusal("context_length_exceeded"));
+    let reply = gateway.ask(&for_model("house")).send().await;
+    assert_eq!((reply.status, three.calls()), (200, [1, 1, 1]));
+    assert_eq!(reply.header("x-refrain-model"), "c");
+    // The usual fallback is known to be larger.
+    three.one.script(refusal("context_length_exceeded"));
+    three.two.script(refusal("context_length_exceeded"));
+    three.three.script(refusal("context_length_exceeded"));
+    let reply = gateway.ask(&for_model("house")).send().await;
+    assert_eq!(reply.header("x-refrain-model"), "huge");
+}
+
+#[tokio::test]
+async fn a_task_whose_targets_are_away_is_served_by_its_fallbacks() {
+    let three = Three::start().await;
+    let more = r#"
+        [[tasks]]
+        name = "sql"
+        targets = ["away/coder"]
+        fallbacks = ["two/coder"]
+        examples = ["select"]
+        [[providers]]
+        name = "away"
+        kind = "gemini"
+        api_key_env = "NO_SUCH_KEY"
+    "#;
+    let gateway = three.setup(more).start().await;
+    let reply = gateway.ask(&for_model("auto:sql")).send().await;
+    assert_eq!((reply.status, three.calls()), (200, [0, 1, 0]));
 }

@@ -212,3 +212,62 @@ async fn who_may_not_leave_the_choice_is_refused() {
     assert_eq!(ask("auto").await.status, 403);
     assert_eq!(ask("auto:sql").await.status, 403);
 }
+
+#[tokio::test]
+async fn two_tasks_at_once_are_refused() {
+    let three = Three::start().await;
+    let gateway = gateway(&three, &[]).await;
+    let body = with(for_model("auto:sql"), json!({"task_type": "chat"}));
+    assert_eq!(gateway.ask(&body).send().await.status, 400);
+    let body = with(for_model("auto:sql"), json!({"task_type": "sql"}));
+    assert_eq!(gateway.ask(&body).send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_task_that_leaves_the_cache_alone_does_so_in_every_turn() {
+    let three = Three::start().await;
+    let texts = [
+        ("hello", 1.0),
+        ("select", 0.0),
+        ("Join the two tables", 0.1),
+        ("And now?", 0.9),
+    ];
+    let more = TASKS.replace(
+        "targets = [\"two/coder\"]",
+        "targets = [\"two/coder\"]\ncache = false",
+    );
+    let gateway = three
+        .cached(&more)
+        .encoder(Angles::of(&texts))
+        .start()
+        .await;
+    let first = auto("Join the two tables");
+    let second = json!({"model": "auto", "messages": [
+        {"role": "user", "content": "Join the two tables"},
+        {"role": "assistant", "content": "SELECT 1"},
+        {"role": "user", "content": "And now?"},
+    ]});
+    for body in [&first, &first, &second, &second] {
+        let reply = gateway.ask(body).send().await;
+        assert_eq!(
+            (reply.way(), reply.header("x-refrain-task")),
+            ("miss", "sql")
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_comes_to_prefer_a_quick_answer_is_not_held_to_a_slow_one() {
+    let three = Three::start().await;
+    let gateway = gateway(&three, &[]).await;
+    let mut body = for_model("auto:chat");
+    assert_eq!(
+        gateway.ask(&body).send().await.header("x-refrain-model"),
+        "chatty"
+    );
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "Algae."}));
+    messages.push(json!({"role": "user", "content": "More."}));
+    let quick = gateway.ask(&body).header("x-refrain-prefer-fast", "true");
+    assert_eq!(quick.send().await.header("x-refrain-model"), "small");
+}
