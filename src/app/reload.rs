@@ -119,7 +119,9 @@ impl Reloader {
             catalogue: &present.catalogue,
         };
         let catalogue = providers::catalogue(config, clock, self.pace, Some(kept)).await?;
-        if catalogue.is_demo() && !present.catalogue.is_demo() {
+        // Whoever names no provider wants the demo; whoever names some has lost their keys.
+        let has_lost_all = catalogue.is_demo() && !catalogue.inactive().is_empty();
+        if has_lost_all && !present.catalogue.is_demo() {
             let reasons = (catalogue.inactive().iter())
                 .map(|provider| format!("{}: {}", provider.name, provider.reason));
             return Err(BuildError::Deserted {

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -141,4 +142,33 @@ async fn models_that_were_found_are_kept_and_new_ones_are_asked_for() {
     let stats = gateway.stats().await;
     assert_eq!(stats["providers"]["active"], serde_json::json!(["three"]));
     assert_eq!(stats["providers"]["inactive"][0]["name"], "ollama");
+}
+
+#[tokio::test]
+async fn what_the_demo_said_is_no_answer_of_a_task_that_has_somebody_by_now() {
+    let upstream = Upstream::start().await;
+    let tasks = "[[tasks]]\nname = \"chat\"\ntargets = [\"away/m\"]\nexamples = [\"hello\"]\n\
+                 [[providers]]\nname = \"away\"\nkind = \"gemini\"\napi_key_env = \"NO_SUCH_KEY\"\n";
+    let gateway = Setup::new(tasks).start().await;
+    let ask = |model: &str| {
+        let body = with(
+            asking("How many planets are there?"),
+            json!({"model": model}),
+        );
+        gateway.ask(&body).send()
+    };
+    for model in ["auto", "auto:chat"] {
+        assert_eq!(ask(model).await.header("x-refrain-provider"), "demo");
+        assert_eq!(ask(model).await.way(), "exact");
+    }
+    let more = tasks.replace("examples", "fallbacks = [\"main/m\"]\nexamples");
+    let more = more + &provider("main", &upstream);
+    reload(&gateway, &more).await;
+    for model in ["auto", "auto:chat"] {
+        assert_eq!(
+            ask(model).await.header("x-refrain-provider"),
+            "main",
+            "{model}"
+        );
+    }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::support::{
     asking,
-    gateway::{Setup, model, provider},
+    gateway::{Setup, config, model, provider},
     upstream::Upstream,
 };
 
@@ -141,4 +141,17 @@ async fn what_takes_a_restart_is_named_and_the_rest_is_in_force() {
     assert!(reload(&gateway, &plain).await.is_empty());
     let stats = gateway.stats().await;
     assert_eq!(stats["config"]["needs_restart"], json!([]));
+}
+
+#[tokio::test]
+async fn a_file_that_leaves_nobody_but_the_demo_is_refused() {
+    let upstream = Upstream::start().await;
+    let good = provider("main", &upstream) + &model("gpt-test", &["main/gpt-test"]);
+    let gateway = Setup::new(&good).start().await;
+    let without_key = good.replace("UPSTREAM_KEY", "NO_SUCH_KEY");
+    let refused = gateway.app.reload(&config(&without_key)).await.unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("NO_SUCH_KEY is not set"), "{refused}");
+    let reply = gateway.ask(&asking("Still there?")).send().await;
+    assert_eq!(reply.header("x-refrain-provider"), "main");
 }
