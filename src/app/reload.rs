@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::{
     sync::Mutex,
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 
 use self::watched::Content;
@@ -30,9 +30,6 @@ mod watched;
 /// How often the file is looked at. It is read each time: a mounted volume may change a file without
 /// any notice, and may keep its time.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How long reading the file may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the configuration comes from. What it does may block.
 pub trait Source: fmt::Debug + Send + Sync + 'static {
@@ -202,7 +199,6 @@ impl Reloader {
         hangups: impl Stream<Item = ()> + Send,
     ) {
         let mut hangups = pin!(hangups.fuse());
-        let mut reading = None;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -213,17 +209,10 @@ impl Reloader {
             if !asked && !self.follows_the_file().await {
                 continue;
             }
-            let started = reading.get_or_insert_with(|| {
+            let text = {
                 let source = Arc::clone(&source);
-                spawn_blocking(move || source.text())
-            });
-            // What never comes (a pipe, a lost mount) is not waited for twice.
-            let text = match timeout(PATIENCE, started).await {
-                Ok(text) => {
-                    reading = None;
-                    text.unwrap_or_else(|_| Err(BROKEN.to_owned()))
-                }
-                Err(_) => Err("reading the file takes too long".to_owned()),
+                let text = spawn_blocking(move || source.text()).await;
+                text.unwrap_or_else(|_| Err(BROKEN.to_owned()))
             };
             let content = Content::of(&text);
             if asked {
