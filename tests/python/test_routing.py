@@ -474,7 +474,7 @@ def test_a_long_talk_is_trimmed(client, one, model, way, rounds):
     small, messages = f"small-{model}", talk(rounds)
     # One round is too long only because of one result.
     if rounds == 1:
-        messages[3]["content"] = "BEGIN " + "long " * 5000 + "END"
+        messages[3]["content"] = "BEGIN " + "long " * 9000 + "END"
     trim = {"trim_messages": True}
     text, headers = answered(client, way, small, messages, tools=[LOOK], extra_body=trim)
     assert text == echo("Which day was the calmest?")
@@ -570,7 +570,7 @@ async def test_a_talk_that_is_too_long_asynchronously(asynchronous, routes, mode
 
 def test_what_can_not_be_trimmed(client, one, model):
     small = f"small-{model}"
-    messages = [{"role": "system", "content": "rule " * 3000}, *ask("Well?")]
+    messages = [{"role": "system", "content": "rule " * 9000}, *ask("Well?")]
     with pytest.raises(openai.BadRequestError) as caught:
         raw(client, small, messages, extra_body={"trim_messages": True})
     assert caught.value.code == "context_length_exceeded"
