@@ -13,6 +13,9 @@ use super::{
 /// Texts of so many bytes are remembered: below, counting costs as little as hashing and looking up.
 const REMEMBERED: usize = 1024;
 
+/// The longest piece that is counted in one go, in bytes.
+const LONGEST_PIECE: usize = 64 << 10;
+
 /// So many texts are remembered, at about 150 bytes each.
 const MEMORY: u64 = 16_384;
 
@@ -107,6 +110,16 @@ impl AddAssign for Tally {
     }
 }
 
+/// `piece` in slices of at most [`LONGEST_PIECE`] bytes.
+fn slices(piece: &str) -> impl Iterator<Item = &str> {
+    let mut rest = piece;
+    std::iter::from_fn(move || {
+        let (slice, after) = rest.split_at(rest.floor_char_boundary(LONGEST_PIECE));
+        rest = after;
+        (!slice.is_empty()).then_some(slice)
+    })
+}
+
 impl Encoding {
     /// Loads the tables, which takes some hundred milliseconds the first time.
     pub(super) fn load(self) {
@@ -121,12 +134,14 @@ impl Encoding {
         }
     }
 
-    fn pieces(self, text: &str) -> Pieces<'_> {
+    /// The pieces of `text`, longer ones than anybody writes cut into slices: merging takes memory for every
+    /// byte of a piece. A border may cost a token or two.
+    fn pieces(self, text: &str) -> impl Iterator<Item = &str> {
         let rules = match self {
             Self::Cl100k => Rules::Cl100k,
             Self::O200k => Rules::O200k,
         };
-        Pieces::new(&CLASSES, rules, text)
+        Pieces::new(&CLASSES, rules, text).flat_map(slices)
     }
 
     /// The tokens of `text`, remembered if it is long.

@@ -99,3 +99,13 @@ proptest! {
         check(&few);
     }
 }
+
+#[test]
+fn a_piece_longer_than_anybody_writes_costs_a_token_or_two_a_border() {
+    let texts = [".".repeat(200_000), "xy".repeat(80_001), "é".repeat(70_000)];
+    for text in texts {
+        let exact = tiktoken_rs::o200k_base_singleton().count_ordinary(&text) as u64;
+        let counted = family("gpt-4o").text(&text).most.0;
+        assert!((exact..=exact + 6).contains(&counted), "{counted} {exact}");
+    }
+}
