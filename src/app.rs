@@ -190,9 +190,13 @@ impl App {
         let store = Arc::clone(&restored.store);
         let largest = config.cache.max_entry_bytes.as_usize();
 
-        let setup = setup(config, catalogue, encoder.as_ref(), FIRST).await;
-        let current = Arc::new(Current::from_pointee(setup));
+        let setup = Arc::new(setup(config, catalogue, encoder.as_ref(), FIRST));
         let mut chores = JoinSet::new();
+        if let Some(encoder) = encoder.clone() {
+            // A second or so that nobody has to wait for.
+            chores.spawn(tasks::learn(config.clone(), encoder, Arc::clone(&setup)));
+        }
+        let current = Arc::new(Current::new(setup));
         providers::rediscover(&mut chores, &current);
         if let Some(metrics) = metrics.clone() {
             chores::keep_up(&mut chores, metrics);
@@ -316,6 +320,13 @@ impl App {
         self.chores.spawn(watching);
     }
 
+    /// Waits until requests are told apart by meaning too, if they are to be.
+    pub async fn learned(&self) {
+        if let Some(tasks) = &self.api.gateway.setup().tasks {
+            tasks.learned().await;
+        }
+    }
+
     /// Waits until what was answered so far is also kept and indexed.
     pub async fn settle(&self) {
         // Closing only lets the wait end; spawning goes on.
@@ -360,7 +371,7 @@ impl App {
 const FIRST: u64 = 0;
 
 /// What requests see of `config`.
-async fn setup(
+fn setup(
     config: &Config,
     catalogue: Catalogue,
     encoder: Option<&Arc<dyn Embed>>,
@@ -370,7 +381,7 @@ async fn setup(
         generation,
         settings: settings(config, encoder.is_some()),
         catalogue: Arc::new(catalogue),
-        tasks: tasks::tasks(config, encoder).await,
+        tasks: tasks::unlearned(config, encoder.is_some()),
     }
 }
 

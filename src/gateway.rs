@@ -222,8 +222,8 @@ impl Gateway {
     }
 
     /// Has all requests from now on see `setup`; those under way go on with what they saw.
-    pub fn replace(&self, setup: Setup) {
-        self.current.store(Arc::new(setup));
+    pub fn replace(&self, setup: Arc<Setup>) {
+        self.current.store(setup);
     }
 
     /// What makes a request of this scope, which goes to `target`, the same as another.

@@ -9,6 +9,10 @@ use bytes::Bytes;
 use crate::prompt::{self, Prompt};
 use crate::target::Kind;
 
+/// 100 KB in messages of 4 KB. Odd, so that the user has the last word.
+const KILOBYTES_100: Prompt = Prompt::Turns(25);
+const MEGABYTES_2: Prompt = Prompt::Turns(499);
+
 /// One row of the plan.
 pub(crate) struct Phase {
     pub(crate) name: &'static str,
@@ -63,6 +67,12 @@ pub(crate) enum Goal {
 }
 
 impl Phase {
+    /// Whether the gateway must have been told of kinds of work and of windows, as builds before there
+    /// were any can't be.
+    pub(crate) fn is_routed(&self) -> bool {
+        self.model.starts_with("auto") || self.model.starts_with("gpt-4o")
+    }
+
     /// The body that must be in the cache before the phase, if the phase needs one.
     pub(crate) fn prime(&self) -> Option<Bytes> {
         prompt::prime(self)
@@ -204,6 +214,64 @@ pub(crate) const PHASES: &[Phase] = &[
         ..BASE
     },
     Phase {
+        name: "routed_c64",
+        what: "`auto:chat`: of two models the quicker one, with fallbacks; every prompt new",
+        connections: 64,
+        model: "auto:chat",
+        on: On::Plain,
+        against: Some("pass_c64"),
+        ..BASE
+    },
+    Phase {
+        name: "uncounted_c16",
+        what: "100 KB conversation, each new, for a window of 200,000 tokens: fits by its bytes",
+        connections: 16,
+        prompt: KILOBYTES_100,
+        model: "gpt-4o-wide",
+        on: On::Plain,
+        against: Some("long_c16"),
+        ..BASE
+    },
+    Phase {
+        name: "counted_c16",
+        what: "the same for a window of 64,000 tokens: counted, and fits",
+        connections: 16,
+        prompt: KILOBYTES_100,
+        model: "gpt-4o-half",
+        on: On::Plain,
+        against: Some("long_c16"),
+        ..BASE
+    },
+    Phase {
+        name: "trimmed_c16",
+        what: "the same for a window of 8,192 tokens: counted and cut",
+        connections: 16,
+        prompt: KILOBYTES_100,
+        model: "gpt-4o-narrow",
+        on: On::Plain,
+        against: Some("long_c16"),
+        ..BASE
+    },
+    Phase {
+        name: "trimmed_c1",
+        what: "the same for a window of 8,192 tokens: counted and cut",
+        prompt: KILOBYTES_100,
+        model: "gpt-4o-narrow",
+        on: On::Plain,
+        against: Some("long_c1"),
+        goals: &[Goal::Added(5000.0), Goal::NoStalls],
+        ..BASE
+    },
+    Phase {
+        name: "trimmed_2mb_c1",
+        what: "2 MB conversation, each new, for a window of 8,192 tokens",
+        prompt: MEGABYTES_2,
+        model: "gpt-4o-narrow",
+        on: On::Plain,
+        goals: &[Goal::Median(100_000.0)],
+        ..BASE
+    },
+    Phase {
         name: "semantic_hit_c1",
         what: "one question in other words each time",
         prompt: Prompt::Paraphrase,
@@ -230,6 +298,25 @@ pub(crate) const PHASES: &[Phase] = &[
         on: On::Semantic,
         against: Some("pass_c1"),
         goals: &[Goal::NoStalls],
+        ..BASE
+    },
+    Phase {
+        name: "classified_c1",
+        what: "`auto`: every prompt new, embedded, compared and its kind of work found",
+        prompt: Prompt::Unlike,
+        model: "auto",
+        on: On::Semantic,
+        against: Some("pass_c1"),
+        goals: &[Goal::NoStalls],
+        ..BASE
+    },
+    Phase {
+        name: "classified_c4",
+        what: "`auto`: every prompt new, embedded, compared and its kind of work found",
+        connections: 4,
+        prompt: Prompt::Unlike,
+        model: "auto",
+        on: On::Semantic,
         ..BASE
     },
 ];

@@ -25,6 +25,8 @@ pub(crate) enum Prompt {
     Long,
     /// 100 KB, always the same.
     SameLong,
+    /// A conversation of so many messages of 4 KB, each of which opens with words never the same.
+    Turns(usize),
     /// [`QUESTION`] in other words.
     Paraphrase,
     /// Twelve words, never the same, beside cached ones with which they could be confused.
@@ -100,20 +102,24 @@ const WORDS: &str = "apple anchor arrow basket beach bell bird blanket boat bone
     library lion marble mask meadow metal mirror monkey mountain mouse nail needle nest oak ocean \
     olive onion orange orchid oven owl palace paper pearl pepper piano pillow pipe planet pocket";
 const LONG_BYTES: usize = 100_000;
+const TURN_BYTES: usize = 4_000;
 
 static LIST: LazyLock<Vec<&str>> = LazyLock::new(|| WORDS.split_whitespace().collect());
-/// A hundred kilobytes in lines of ten words, as they stand in JSON.
-static LONG: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut text = Vec::with_capacity(LONG_BYTES + 128);
+static LONG: LazyLock<Vec<u8>> = LazyLock::new(|| lines(LONG_BYTES));
+static TURN: LazyLock<Vec<u8>> = LazyLock::new(|| lines(TURN_BYTES));
+
+/// So many bytes in lines of ten words, as they stand in JSON.
+fn lines(bytes: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes + 128);
     for line in 0.. {
         text.extend_from_slice(b"\\n");
         words(u64::MAX - line, 10, &mut text);
-        if text.len() >= LONG_BYTES {
+        if text.len() >= bytes {
             break;
         }
     }
     text
-});
+}
 
 /// Hands out prompts, each once.
 #[derive(Debug, Default)]
@@ -132,6 +138,16 @@ impl Prompts {
                 words(self.next(), 12, text);
                 text.extend_from_slice(&LONG);
             }
+            Prompt::Turns(turns) => {
+                for turn in 0..turns {
+                    if turn > 0 {
+                        let role = if turn % 2 == 0 { "user" } else { "assistant" };
+                        let _ = write!(text, r#""}},{{"role":"{role}","content":""#);
+                    }
+                    words(self.next(), 12, text);
+                    text.extend_from_slice(&TURN);
+                }
+            }
             Prompt::Paraphrase => wording(self.wordings.fetch_add(1, Ordering::Relaxed), text),
         })
     }
@@ -149,7 +165,7 @@ impl Prompts {
 /// The body that must be in the cache before the phase, if the phase needs one.
 pub(crate) fn prime(phase: &Phase) -> Option<Bytes> {
     match phase.prompt {
-        Prompt::Unique | Prompt::Long => None,
+        Prompt::Unique | Prompt::Long | Prompt::Turns(_) => None,
         Prompt::Same | Prompt::SameLong => Some(body(phase, |text| same(phase.prompt, text))),
         Prompt::Paraphrase => Some(body(phase, |text| {
             text.extend_from_slice(QUESTION.as_bytes())

@@ -319,10 +319,10 @@ fn judge(goal: &Goal, row: &Row, added: Option<f64>) -> String {
     let (what, met) = match *goal {
         Goal::Cpu(most) => (format!("CPU ≤ {most} µs"), row.cpu <= most),
         Goal::Median(most) => (format!("p50 ≤ {most} µs"), row.median <= most),
-        Goal::Added(most) => (
-            format!("added ≤ {most} µs"),
-            added.is_some_and(|added| added <= most),
-        ),
+        Goal::Added(most) => match added {
+            Some(added) => (format!("added ≤ {most} µs"), added <= most),
+            None => return format!("added ≤ {most} µs: not known"),
+        },
         Goal::NoStalls => ("no stalls".to_owned(), row.stalls <= STALLS_ALLOWED),
     };
     format!("{what}: {}", if met { "met" } else { "**missed**" })

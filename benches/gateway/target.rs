@@ -4,6 +4,7 @@
 //! turns. A target that cannot be had here (nginx, the model) is left out and said so; a gateway
 //! that does not start is an error.
 
+use std::fmt::Write;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -124,7 +125,8 @@ pub(crate) async fn start_all(
             notes.push("the semantic phases were left out: there is no model in models/".into());
             continue;
         }
-        let (process, folder) = gateway(refrain, kind, upstream, model).await?;
+        let is_routed = phases.iter().any(|p| p.is_routed());
+        let (process, folder) = gateway(refrain, kind, upstream, model, is_routed).await?;
         // Memory counts as idle when the first answers are through: a model may be loaded late.
         for (phase, body) in phases.iter().filter_map(|p| Some((p, p.prime()?))) {
             if phase.on.includes(kind) {
@@ -157,6 +159,7 @@ async fn gateway(
     kind: Kind,
     upstream: SocketAddr,
     model: Option<(PathBuf, PathBuf)>,
+    is_routed: bool,
 ) -> Result<(Process, TempDir)> {
     let folder = tempfile::tempdir()?;
     let (config, log) = (
@@ -174,7 +177,8 @@ async fn gateway(
          [[providers]]\nname = \"mock\"\nkind = \"openai\"\nbase_url = \"http://{upstream}/v1\"\n\
          [[providers]]\nname = \"native\"\nkind = \"anthropic\"\nbase_url = \"http://{upstream}/v1\"\n\
          [[models]]\nname = \"mock-*\"\ntargets = [\"mock/*\"]\n\
-         [[models]]\nname = \"claude-*\"\ntargets = [\"native/*\"]\n"
+         [[models]]\nname = \"claude-*\"\ntargets = [\"native/*\"]\n{}",
+        if is_routed { routes()? } else { String::new() }
     );
     fs::write(&config, text)?;
     // A bare environment: no keys, no REFRAIN_* and no tuning that the report would not mention.
@@ -192,6 +196,39 @@ async fn gateway(
         return Err(format!("{} {why}; it said:\n{tail}", binary.display()).into());
     }
     Ok((process, folder))
+}
+
+/// Windows, and the shipped kinds of work with their examples, all of them done by the mock.
+fn routes() -> Result<String> {
+    let mut routes = String::new();
+    for (name, window) in [("wide", 200_000), ("half", 64_000), ("narrow", 8_192)] {
+        write!(
+            routes,
+            "[[models]]\nname = \"gpt-4o-{name}\"\ntargets = [\"mock/gpt-4o-{name}\"]\n\
+             context_window = {window}\non_overflow = \"trim\"\n"
+        )?;
+    }
+    let shipped: toml::Table = toml::from_str(include_str!("../../providers.toml"))?;
+    let mut tasks = toml::Table::new();
+    for (key, tables) in shipped.into_iter().filter(|(key, _)| key == "tasks") {
+        let toml::Value::Array(mut tables) = tables else {
+            continue;
+        };
+        for task in tables.iter_mut().filter_map(toml::Value::as_table_mut) {
+            let list = |names: &[&str]| {
+                names
+                    .iter()
+                    .map(|name| format!("mock/{name}"))
+                    .collect::<Vec<_>>()
+            };
+            task.insert("targets".into(), list(&["mock-model", "mock-other"]).into());
+            task.insert("fast".into(), list(&["mock-fast"]).into());
+            task.insert("fallbacks".into(), list(&["mock-third"]).into());
+            task.insert("strategy".into(), "lowest_latency".into());
+        }
+        tasks.insert(key, tables.into());
+    }
+    Ok(routes + &toml::to_string(&tasks)?)
 }
 
 async fn ready(process: &mut Process, path: &str) -> Result<()> {

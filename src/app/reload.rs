@@ -15,7 +15,7 @@ use tokio::{
 
 use self::watched::Content;
 pub(super) use self::watched::Watched;
-use super::{BuildError, fixed, front, providers, setup};
+use super::{BuildError, fixed, front, providers, setup, tasks};
 use crate::{
     config::{Config, Notice},
     embed::Embed,
@@ -126,7 +126,10 @@ impl Reloader {
             });
         }
         let front = front(config, self.secret, generation);
-        let setup = setup(config, catalogue, self.encoder.as_ref(), generation).await;
+        let setup = Arc::new(setup(config, catalogue, self.encoder.as_ref(), generation));
+        if let Some(encoder) = &self.encoder {
+            tasks::learn(config.clone(), Arc::clone(encoder), Arc::clone(&setup)).await;
+        }
         let catalogue = Arc::clone(&setup.catalogue);
         let needs_restart = fixed::needs_restart(&self.started, config);
         // Keys first: who is no longer let in is not to see the new setup either.

@@ -1,11 +1,11 @@
-//! The kinds of work that requests are told apart by, with the vectors of their examples.
+//! The kinds of work that requests are told apart by, and the vectors of their examples.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::Config,
     embed::Embed,
-    gateway::setup::Tasks,
+    gateway::setup::{Setup, Tasks},
     ident::TaskName,
     policy::task::{Examples, Rule},
 };
@@ -15,33 +15,47 @@ const TRIES: u32 = 20;
 /// How long it is left alone in between.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What `config` says about kinds of work. Examples without a vector tell nothing: without an encoder, all
-/// of them. Takes about a millisecond an example.
-pub(super) async fn tasks(config: &Config, encoder: Option<&Arc<dyn Embed>>) -> Option<Tasks> {
+/// What `config` says about kinds of work, without vectors: requests are told apart by their signs.
+pub(super) fn unlearned(config: &Config, has_encoder: bool) -> Option<Tasks> {
     let rule = Rule {
         default: config.routing.default_task.clone()?,
         margin: config.routing.margin,
     };
-    let mut labelled: Vec<(TaskName, Vec<Vec<f32>>)> = Vec::new();
-    for task in &config.tasks {
-        let Some(route) = &task.route else { continue };
+    let names = examples(config).map(|(name, _)| (name.clone(), Vec::new()));
+    Some(Tasks::new(compared(names.collect()), rule, has_encoder))
+}
+
+/// Gives the kinds of work of `setup`, which is of `config`, the vectors of their examples. Takes some
+/// milliseconds an example.
+pub(super) async fn learn(config: Config, encoder: Arc<dyn Embed>, setup: Arc<Setup>) {
+    let Some(tasks) = &setup.tasks else { return };
+    let mut labelled = Vec::new();
+    for (task, texts) in examples(&config) {
         let mut vectors = Vec::new();
-        if let Some(encoder) = encoder {
-            for example in &route.examples {
-                vectors.extend(vector(&**encoder, example).await);
-            }
-            if vectors.len() < route.examples.len() {
-                let (task, missing) = (&task.name, route.examples.len() - vectors.len());
-                tracing::warn!(%task, missing, "examples that the encoder did not take");
-            }
+        for text in texts {
+            vectors.extend(vector(&*encoder, text).await);
         }
-        labelled.push((task.name.clone(), vectors));
+        if vectors.len() < texts.len() {
+            let missing = texts.len() - vectors.len();
+            tracing::warn!(%task, missing, "examples that the encoder did not take");
+        }
+        labelled.push((task.clone(), vectors));
     }
-    let examples = Examples::new(labelled).unwrap_or_else(|bad| {
+    tasks.learn(compared(labelled));
+}
+
+fn examples(config: &Config) -> impl Iterator<Item = (&TaskName, &[String])> {
+    config.tasks.iter().filter_map(|task| {
+        let route = task.route.as_ref()?;
+        Some((&task.name, route.examples.as_slice()))
+    })
+}
+
+fn compared(labelled: Vec<(TaskName, Vec<Vec<f32>>)>) -> Examples {
+    Examples::new(labelled).unwrap_or_else(|bad| {
         tracing::error!(error = %bad, "requests are not told apart by meaning");
         Examples::default()
-    });
-    Some(Tasks { examples, rule })
+    })
 }
 
 async fn vector(encoder: &dyn Embed, text: &str) -> Option<Vec<f32>> {

@@ -5,9 +5,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
+use moka::sync::Cache;
 
 mod find;
 pub mod route;
@@ -24,6 +26,11 @@ use crate::{
     provider::Provider,
     wire::{controls::Controls, models::ModelObject},
 };
+
+/// Routes that are remembered: more than any configuration has, but requests can make up models.
+const MOST_ROUTES: u64 = 1_000;
+/// For how long. A route holds its targets' vitals, which are forgotten when nobody looks for them.
+const ROUTE_KNOWN: Duration = Duration::from_secs(60);
 
 /// A provider that is not asked.
 #[derive(Debug, Clone)]
@@ -47,6 +54,10 @@ pub struct Catalogue {
     /// Answers for every model when nobody else is there.
     demo: Option<Arc<Member>>,
     discovered: ArcSwap<Vec<(ProviderName, ModelObject)>>,
+    /// The routes of models, by their names: finding one costs more than all else that is asked of it.
+    routes: Cache<String, Arc<Route>>,
+    /// The routes of kinds of work, or of any; and those where a quick answer is preferred.
+    task_routes: Cache<(Option<TaskName>, bool), Arc<Route>>,
     started: u64,
     /// What answers are kept under where the choice is the gateway's: usually, and if a quick answer is
     /// preferred.
@@ -74,6 +85,11 @@ pub struct Parts {
     pub started: u64,
 }
 
+fn few_routes<K: std::hash::Hash + Eq + Send + Sync + 'static>() -> Cache<K, Arc<Route>> {
+    let routes = Cache::builder().max_capacity(MOST_ROUTES);
+    routes.time_to_live(ROUTE_KNOWN).build()
+}
+
 impl Catalogue {
     /// A catalogue of these parts.
     #[must_use]
@@ -94,6 +110,8 @@ impl Catalogue {
             inactive: parts.inactive,
             demo: parts.demo,
             discovered: ArcSwap::from_pointee(found),
+            routes: few_routes(),
+            task_routes: few_routes(),
             started: parts.started,
             auto: Default::default(),
         }
@@ -142,6 +160,8 @@ impl Catalogue {
             .collect();
         all.extend(models.iter().map(|model| (provider.clone(), model.clone())));
         self.discovered.store(Arc::new(all));
+        self.routes.invalidate_all();
+        self.task_routes.invalidate_all();
     }
 
     /// The providers that have said what they serve.

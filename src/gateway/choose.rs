@@ -1,5 +1,7 @@
 //! From a request's destination to its route: where its conversation is, else what kind of work it is.
 
+use std::sync::Arc;
+
 use super::{
     Gateway, Order,
     catalogue::{Destination, Route},
@@ -24,7 +26,7 @@ use crate::{
 
 /// Where a request goes.
 pub(super) struct Chosen {
-    pub(super) route: Route,
+    pub(super) route: Arc<Route>,
     /// Who has answered its conversation so far.
     pub(super) pinned: Option<Pin>,
     /// Under which its conversation is found; `None` if there is but one way to go.
@@ -115,18 +117,18 @@ impl Gateway {
             embedding: None,
         };
         let (fast, otherwise) = match &order.destination {
-            Destination::Route(route) => return chosen((**route).clone()),
+            Destination::Route(route) => return chosen(Arc::clone(route)),
             Destination::Auto { fast, otherwise } => (*fast, otherwise),
         };
         let for_task = |task: &TaskName| {
             let route = setup.catalogue.for_task(task, fast);
-            route.unwrap_or_else(|_| (**otherwise).clone())
+            route.unwrap_or_else(|_| Arc::clone(otherwise))
         };
         if let Some(task) = pinned.as_ref().and_then(|pin| pin.task.as_ref()) {
             return chosen(for_task(task));
         }
         let Some(tasks) = &setup.tasks else {
-            return chosen((**otherwise).clone());
+            return chosen(Arc::clone(otherwise));
         };
         // The vector that the lookup made is of the question alone.
         let text = task::text_of(request);
@@ -166,7 +168,7 @@ impl Gateway {
         let classified = task::classify(
             &signals,
             vector.map(Embedding::as_slice),
-            &tasks.examples,
+            tasks.examples(),
             &tasks.rule,
         );
         (classified, made)

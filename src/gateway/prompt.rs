@@ -28,11 +28,11 @@ use crate::{
 /// Requests longer than this, in bytes, are counted and cut off the workers.
 const LONG: usize = 16 << 10;
 
-/// Long prompts are worked on as many at a time as there are cores: each takes memory, and goes on when its
-/// client is gone. The others wait.
+/// Long prompts are worked on by half of the cores: each takes memory, and goes on when its client is gone,
+/// and short requests beside them need a core, too. The others wait.
 static AT_A_TIME: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    Arc::new(Semaphore::new(cores))
+    Arc::new(Semaphore::new((cores / 2).max(1)))
 });
 
 /// Runs `work` off the workers when it is its turn. `None` if it panics.

@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use tokio::sync::SetOnce;
 
 use super::{
     Caller,
@@ -65,10 +66,50 @@ pub struct Setup {
 /// How kinds of work are recognised.
 #[derive(Debug)]
 pub struct Tasks {
-    /// Prompts whose kind is known.
-    pub examples: Examples,
+    /// The kinds alone.
+    unlearned: Examples,
+    /// Prompts whose kind is known, with their vectors.
+    learned: SetOnce<Examples>,
     /// What it takes to be of a kind.
-    pub rule: Rule,
+    pub(super) rule: Rule,
+    learns: bool,
+}
+
+impl Tasks {
+    /// Kinds of work without vectors yet; they are to come if it `learns`.
+    #[must_use]
+    pub fn new(unlearned: Examples, rule: Rule, learns: bool) -> Self {
+        Self {
+            unlearned,
+            learned: SetOnce::new(),
+            rule,
+            learns,
+        }
+    }
+
+    /// Takes in the examples with their vectors; the first time counts.
+    pub fn learn(&self, examples: Examples) {
+        let known = self.learned.set(examples);
+        debug_assert!(known.is_ok(), "examples are learned once");
+    }
+
+    /// Waits for the vectors.
+    pub async fn learned(&self) {
+        if self.learns {
+            self.learned.wait().await;
+        }
+    }
+
+    /// Whether all is known that is to be.
+    #[must_use]
+    pub fn is_learned(&self) -> bool {
+        !self.learns || self.learned.get().is_some()
+    }
+
+    /// What is known by now.
+    pub(super) fn examples(&self) -> &Examples {
+        self.learned.get().unwrap_or(&self.unlearned)
+    }
 }
 
 impl Setup {

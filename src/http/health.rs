@@ -6,17 +6,22 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::Api;
+use crate::gateway::setup::Tasks;
 
 /// The process answers.
 pub(super) async fn live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The gateway wants requests; 503 while it is stopping. A configuration that is not the file's is no
-/// reason to send it none.
+/// The gateway wants requests; 503 while it is stopping, and at the start until it tells kinds of work apart as it
+/// will (it answers them all the same). A configuration that is not the file's is no reason to send it none.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
+    let setup = api.gateway.setup();
+    let is_learned = setup.tasks.as_ref().is_none_or(Tasks::is_learned);
     let (code, status) = if api.draining.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
+    } else if !is_learned {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting")
     } else {
         (StatusCode::OK, "ready")
     };

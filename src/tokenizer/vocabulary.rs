@@ -2,11 +2,18 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
+mod characters;
+
+use self::characters::Characters;
+
 /// No token.
 const NONE: u32 = u32::MAX;
 
-/// Pieces of at most so many bytes are merged by scanning; a heap has its price.
+/// Pieces of at most so many parts are merged by scanning; a heap has its price.
 const SHORT: usize = 192;
+
+/// Of 64 bits each: 20 bits for each of 200,000 tokens, so that one in twenty strangers passes.
+const FILTER_WORDS: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -32,6 +39,10 @@ pub(super) struct Vocabulary {
     slots: Vec<Slot>,
     /// The ranks of all tokens of two bytes.
     pairs: Vec<u32>,
+    /// A bit for the hash of each token. Most of what is asked for is no token, and this fits into a
+    /// processor's own cache, as `slots` do not.
+    filter: Vec<u64>,
+    characters: Characters,
 }
 
 impl std::fmt::Debug for Vocabulary {
@@ -79,6 +90,23 @@ fn mixed(value: u64) -> u64 {
     (wide as u64) ^ ((wide >> 64) as u64)
 }
 
+/// Where a text of this key is looked for.
+#[inline]
+fn hash(key: u64, length: u32) -> u64 {
+    mixed(key.wrapping_add(u64::from(length) << 56))
+}
+
+/// The word of the filter for a hash: by other bits than the slot.
+#[inline]
+fn word_of(hash: u64) -> usize {
+    (hash >> 42) as usize & (FILTER_WORDS - 1)
+}
+
+#[inline]
+fn bit_of(hash: u64) -> u64 {
+    1 << (hash >> 58)
+}
+
 impl Vocabulary {
     /// Of all tokens in the order of their ranks.
     pub(super) fn new(tokens: impl Iterator<Item = Vec<u8>>) -> Self {
@@ -91,12 +119,17 @@ impl Vocabulary {
         let mut vocabulary = Self {
             slots: vec![EMPTY; (2 * starts.len()).next_power_of_two()],
             pairs: vec![NONE; 1 << 16],
+            filter: vec![0; FILTER_WORDS],
+            characters: Characters::default(),
             bytes,
             starts,
         };
-        for rank in 0..vocabulary.starts.len() as u32 - 1 {
+        let ranks = 0..vocabulary.starts.len() as u32 - 1;
+        for rank in ranks.clone() {
             vocabulary.insert(rank);
         }
+        let tokens = ranks.map(|rank| vocabulary.token(rank));
+        vocabulary.characters = Characters::new(tokens, |token| vocabulary.rank(token));
         vocabulary
     }
 
@@ -109,14 +142,36 @@ impl Vocabulary {
                 *place = rank;
             }
         }
-        let mut at = self.place(key, length);
+        let hash = hash(key, length);
+        if let Some(word) = self.filter.get_mut(word_of(hash)) {
+            *word |= bit_of(hash);
+        }
         let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
         while let Some(slot) = self.slots.get_mut(at) {
             if slot.rank == NONE {
                 *slot = Slot { key, length, rank };
                 break;
             }
             at = (at + 1) & mask;
+        }
+    }
+
+    /// The parts that the work on `piece` begins with, and the rank of each with the next.
+    fn begin(&self, piece: &[u8], parts: &mut Parts) {
+        let Parts { starts, ranks, .. } = parts;
+        starts.clear();
+        ranks.clear();
+        let (mut at, mut next) = (0, self.characters.unit(piece, 0));
+        while at < piece.len() {
+            let after = next + self.characters.unit(piece, next);
+            starts.push(at as u32);
+            ranks.push(if after - at == 2 {
+                self.pair(piece, at)
+            } else {
+                self.joined(piece, at, after)
+            });
+            (at, next) = (next, after);
         }
     }
 
@@ -131,17 +186,30 @@ impl Vocabulary {
         }
     }
 
-    #[inline]
-    fn place(&self, key: u64, length: u32) -> usize {
-        mixed(key.wrapping_add(u64::from(length) << 56)) as usize & (self.slots.len() - 1)
-    }
-
     /// The rank of the token that is `bytes`, or [`NONE`].
     #[inline]
     fn rank(&self, bytes: &[u8]) -> u32 {
         let (key, length) = (key(bytes), bytes.len() as u32);
+        self.find(bytes, key, length, hash(key, length))
+    }
+
+    /// The same for texts that are seldom a token.
+    #[inline]
+    fn seldom(&self, bytes: &[u8]) -> u32 {
+        let (key, length) = (key(bytes), bytes.len() as u32);
+        let hash = hash(key, length);
+        let word = self.filter.get(word_of(hash)).copied().unwrap_or(0);
+        if word & bit_of(hash) == 0 {
+            return NONE;
+        }
+        self.find(bytes, key, length, hash)
+    }
+
+    /// The rank of the token that is `bytes`, of this key and hash.
+    #[inline]
+    fn find(&self, bytes: &[u8], key: u64, length: u32, hash: u64) -> u32 {
         let mask = self.slots.len() - 1;
-        let mut at = self.place(key, length);
+        let mut at = hash as usize & mask;
         while let Some(slot) = self.slots.get(at) {
             if slot.rank == NONE {
                 break;
@@ -172,7 +240,9 @@ impl Vocabulary {
     /// The rank of what would be joined of `piece` from `start` to `end`.
     #[inline]
     fn joined(&self, piece: &[u8], start: usize, end: usize) -> u32 {
-        piece.get(start..end).map_or(NONE, |bytes| self.rank(bytes))
+        piece
+            .get(start..end)
+            .map_or(NONE, |bytes| self.seldom(bytes))
     }
 
     /// The number of tokens of `piece`.
@@ -198,7 +268,8 @@ impl Vocabulary {
     }
 
     fn merge(&self, piece: &[u8], parts: &mut Parts) {
-        if piece.len() <= SHORT {
+        self.begin(piece, parts);
+        if parts.starts.len() <= SHORT {
             self.merge_short(piece, parts);
         } else {
             self.merge_long(piece, parts);
@@ -207,12 +278,6 @@ impl Vocabulary {
 
     fn merge_short(&self, piece: &[u8], parts: &mut Parts) {
         let Parts { starts, ranks, .. } = parts;
-        starts.clear();
-        ranks.clear();
-        for at in 0..piece.len() {
-            starts.push(at as u32);
-            ranks.push(self.pair(piece, at));
-        }
         loop {
             // Two passes, for each of them is vectorised.
             let least = ranks.iter().copied().min().unwrap_or(NONE);
@@ -258,19 +323,26 @@ impl Vocabulary {
             before,
         } = parts;
         // By its first byte, where each part ends, and begins the one before it; its rank with the next one.
+        let mut first = vec![NONE; length];
         ends.clear();
+        ends.resize(length, 0);
         before.clear();
-        ranks.clear();
-        let mut heap = Vec::with_capacity(length);
-        for at in 0..length {
-            let rank = self.pair(piece, at);
-            ends.push(at as u32 + 1);
-            before.push((at as u32).wrapping_sub(1));
-            ranks.push(rank);
-            if rank != NONE {
-                heap.push(Reverse(u64::from(rank) << 32 | at as u64));
+        before.resize(length, NONE);
+        let mut heap = Vec::with_capacity(starts.len());
+        let nexts = starts.iter().skip(1).copied().chain([length as u32]);
+        for ((start, rank), next) in starts.iter().zip(ranks.iter()).zip(nexts) {
+            let at = *start as usize;
+            if let (Some(end), Some(place)) = (ends.get_mut(at), first.get_mut(at)) {
+                (*end, *place) = (next, *rank);
+            }
+            if let Some(back) = before.get_mut(next as usize) {
+                *back = *start;
+            }
+            if *rank != NONE {
+                heap.push(Reverse(u64::from(*rank) << 32 | u64::from(*start)));
             }
         }
+        *ranks = first;
         let mut heap = BinaryHeap::from(heap);
         let end = |ends: &[u32], at: usize| ends.get(at).map_or(length, |end| *end as usize);
         while let Some(Reverse(entry)) = heap.pop() {

@@ -19,13 +19,13 @@ pub const AUTO: &str = "auto";
 #[derive(Debug, Clone)]
 pub enum Destination {
     /// Here.
-    Route(Box<Route>),
+    Route(Arc<Route>),
     /// Where its kind of work is done, which has yet to be found out.
     Auto {
         /// Whether a quick answer is preferred.
         fast: bool,
         /// Where it may go in any case.
-        otherwise: Box<Route>,
+        otherwise: Arc<Route>,
     },
 }
 
@@ -43,7 +43,7 @@ impl Catalogue {
             return Err(self.unknown_task(task));
         }
         let fast = controls.prefer_fast == Some(true);
-        let to = |route: Route| Ok(Destination::Route(Box::new(route)));
+        let to = |route| Ok(Destination::Route(route));
         match requested.split_once(':') {
             _ if !self.classifies() => to(self.route(requested)?),
             None if requested == AUTO => {
@@ -54,7 +54,7 @@ impl Catalogue {
                 match declared.filter(|task| task.route.is_some()) {
                     Some(task) => to(self.for_task(&task.name, fast)?),
                     None => {
-                        let otherwise = Box::new(self.for_any_task(fast)?);
+                        let otherwise = self.for_any_task(fast)?;
                         Ok(Destination::Auto { fast, otherwise })
                     }
                 }
@@ -91,7 +91,16 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`Error::UnknownModel`], saying why and what else there is.
-    pub fn route(&self, requested: &str) -> Result<Route, Error> {
+    pub fn route(&self, requested: &str) -> Result<Arc<Route>, Error> {
+        if let Some(known) = self.routes.get(requested) {
+            return Ok(known);
+        }
+        let route = Arc::new(self.find(requested)?);
+        (self.routes).insert(requested.to_owned(), Arc::clone(&route));
+        Ok(route)
+    }
+
+    fn find(&self, requested: &str) -> Result<Route, Error> {
         let Ok(id) = ModelId::new(requested) else {
             return Err(self.unknown(requested));
         };
@@ -111,17 +120,40 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`Error::UnknownModel`] if nobody is.
-    pub fn for_task(&self, name: &TaskName, fast: bool) -> Result<Route, Error> {
+    pub fn for_task(&self, name: &TaskName, fast: bool) -> Result<Arc<Route>, Error> {
+        self.known_for((Some(name.clone()), fast), || {
+            self.find_for_task(name, fast)
+        })
+    }
+
+    fn for_any_task(&self, fast: bool) -> Result<Arc<Route>, Error> {
+        self.known_for((None, fast), || self.find_for_any_task(fast))
+    }
+
+    fn known_for(
+        &self,
+        work: (Option<TaskName>, bool),
+        find: impl FnOnce() -> Result<Route, Error>,
+    ) -> Result<Arc<Route>, Error> {
+        if let Some(known) = self.task_routes.get(&work) {
+            return Ok(known);
+        }
+        let route = Arc::new(find()?);
+        self.task_routes.insert(work, Arc::clone(&route));
+        Ok(route)
+    }
+
+    fn find_for_task(&self, name: &TaskName, fast: bool) -> Result<Route, Error> {
         let task = self.task(name.as_str());
         let own = task.and_then(|task| self.of_task(task, fast));
-        let route = own.map_or_else(|| self.for_any_task(fast), Ok)?;
+        let route = own.map_or_else(|| self.find_for_any_task(fast), Ok)?;
         Ok(Route {
             task: Some(name.clone()),
             ..route
         })
     }
 
-    fn for_any_task(&self, fast: bool) -> Result<Route, Error> {
+    fn find_for_any_task(&self, fast: bool) -> Result<Route, Error> {
         let default = self.default_task.as_ref();
         let default = default.and_then(|name| self.task(name.as_str()));
         let mut tasks = default.into_iter().chain(self.routed_tasks());

@@ -113,6 +113,7 @@ impl Setup {
             },
         };
         let app = App::build(&config, parts).await.unwrap();
+        app.learned().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let limits = Limits {
