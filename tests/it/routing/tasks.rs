@@ -1,8 +1,14 @@
 //! What kind of work a request is, and where that is done.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Three, for_model};
+use futures_util::future::BoxFuture;
+use refrain::embed::{Embed, EmbedError, Embedding, EncoderId};
+use tokio::sync::Notify;
+
 use crate::support::{angles::Angles, gateway::Gateway, with};
 
 const TASKS: &str = r#"
@@ -270,4 +276,64 @@ async fn who_comes_to_prefer_a_quick_answer_is_not_held_to_a_slow_one() {
     messages.push(json!({"role": "user", "content": "More."}));
     let quick = gateway.ask(&body).header("x-refrain-prefer-fast", "true");
     assert_eq!(quick.send().await.header("x-refrain-model"), "small");
+}
+
+/// An encoder that takes its time.
+#[derive(Debug)]
+struct Late {
+    now: Notify,
+    then: Arc<Angles>,
+}
+
+impl Embed for Late {
+    fn encoder(&self) -> EncoderId {
+        self.then.encoder()
+    }
+
+    fn dimension(&self) -> usize {
+        self.then.dimension()
+    }
+
+    fn embed(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>> {
+        let text = text.to_owned();
+        Box::pin(async move {
+            if text == "hello" {
+                self.now.notified().await;
+            }
+            self.then.embed(&text).await
+        })
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_examples() {
+    let three = Three::start().await;
+    let texts = [
+        ("hello", 1.0),
+        ("select", 0.0),
+        ("Join the two tables", 0.1),
+    ];
+    let late = Arc::new(Late {
+        now: Notify::new(),
+        then: Angles::of(&texts),
+    });
+    let setup = three.setup(TASKS).encoder(late.clone()).impatient();
+    let gateway = setup.start().await;
+    let ready = async || {
+        let reply = gateway.get("/health/ready").send().await;
+        (reply.status, reply.json()["status"].clone())
+    };
+    assert_eq!(ready().await, (503, json!("starting")));
+    let by = async || {
+        let reply = gateway.ask(&auto("Join the two tables")).send().await;
+        reply.header("x-refrain-task").to_owned()
+    };
+    // By its signs, which are none here.
+    assert_eq!(by().await, "chat");
+    late.now.notify_one();
+    gateway.app.learned().await;
+    assert_eq!(
+        (ready().await, by().await),
+        ((200, json!("ready")), "sql".to_owned())
+    );
 }

@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     toml: String,
     encoder: Option<Arc<dyn Embed>>,
     pub(crate) clock: Clock,
+    is_impatient: bool,
 }
 
 /// The section of one more provider.
@@ -92,7 +93,14 @@ impl Setup {
             toml: toml.to_owned(),
             encoder: None,
             clock: Clock::manual(),
+            is_impatient: false,
         }
+    }
+
+    /// That is started before it has learned the examples of its tasks.
+    pub(crate) fn impatient(mut self) -> Self {
+        self.is_impatient = true;
+        self
     }
 
     /// With this encoder.
@@ -113,7 +121,9 @@ impl Setup {
             },
         };
         let app = App::build(&config, parts).await.unwrap();
-        app.learned().await;
+        if !self.is_impatient {
+            app.learned().await;
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let limits = Limits {
