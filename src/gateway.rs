@@ -22,6 +22,7 @@ mod journey;
 pub mod judge;
 pub mod learn;
 mod lookup;
+mod order;
 pub mod pins;
 mod prompt;
 pub mod record;
@@ -36,6 +37,7 @@ use self::{
     fetch::Landed,
     learn::Learner,
     lookup::{Lookup, Missed, Recipient, Terms},
+    order::{CallKey, Order},
     pins::Pins,
     record::{Recorder, Ticket},
     reply::{Facts, Refusal, Reply},
@@ -51,7 +53,7 @@ use crate::{
     policy::{
         admit::Verifier,
         cacheable::{self, Exception, Plan},
-        identity::{Fingerprint, Identity, Scope, Setting, identify},
+        identity::{Identity, Scope, Setting, identify},
         learn::{Class, Source as LabelSource},
         question,
         truncate::Overflow,
@@ -147,44 +149,6 @@ pub struct Gateway {
     flights: Flights<CallKey, Result<Landed, UpstreamError>>,
     second_tries: Semaphore,
     background: Arc<Semaphore>,
-}
-
-/// A request that has been understood, on its way to an answer.
-struct Order {
-    /// What the configuration said when it came in.
-    setup: Arc<Setup>,
-    request: Arc<ChatRequest>,
-    /// Whose request it is, or whose namespace.
-    scope: Scope,
-    recipient: Recipient,
-    destination: Destination,
-    wish: Wish,
-    facts: Facts,
-    /// How to keep the answer, if it may be.
-    ticket: Option<Ticket>,
-}
-
-/// Whoever has the same may share a call. Equal requests are not enough: another name may have other
-/// fallbacks, another client another budget.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CallKey {
-    fingerprint: Fingerprint,
-    generation: u64,
-    model: String,
-    wish: Wish,
-}
-
-impl Order {
-    /// What this order's call may be shared by, if its answer may be kept.
-    fn call_key(&self) -> Option<CallKey> {
-        let ticket = self.ticket.as_ref()?;
-        Some(CallKey {
-            fingerprint: ticket.identity.fingerprint,
-            generation: self.setup.generation,
-            model: self.request.model().to_owned(),
-            wish: self.wish,
-        })
-    }
 }
 
 impl Gateway {
