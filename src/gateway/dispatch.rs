@@ -155,17 +155,11 @@ impl<'c> Dispatch<'c> {
                 Ok(reply) => {
                     attempt.first_token();
                     let waited = self.clock.now().since(start);
-                    target.member.answers.increment(1);
-                    target.member.latency.record(waited);
                     let source = Source {
-                        provider: target.provider().clone(),
-                        model: target.model.clone(),
-                        price: target.price,
-                        attempts: self.attempts,
-                        waited,
                         is_first_choice: leg.is_choice && trimmed.is_none(),
                         task: sending.route.task.clone(),
                         trimmed,
+                        ..answered(target, self.attempts, waited)
                     };
                     if let Some(cut) = trimmed {
                         metrics::counter!(names::TRIMMED).increment(cut.0);
@@ -278,18 +272,9 @@ where
     for (attempts, target) in (1..).zip(route.targets.iter().chain(&route.fallbacks)) {
         match ask(target).await {
             Ok(reply) => {
-                let waited = clock.now().since(start);
-                target.member.answers.increment(1);
-                target.member.latency.record(waited);
                 let source = Source {
-                    provider: target.provider().clone(),
-                    model: target.model.clone(),
-                    price: target.price,
-                    attempts,
-                    waited,
                     is_first_choice: route.chooses(target),
-                    task: None,
-                    trimmed: None,
+                    ..answered(target, attempts, clock.now().since(start))
                 };
                 return Ok((reply, source));
             }
@@ -305,6 +290,22 @@ where
         }
     }
     Err(last.unwrap_or_else(|| nobody(route)))
+}
+
+/// Counts an answer of `target`, and tells whose it is.
+fn answered(target: &Target, attempts: u32, waited: Duration) -> Source {
+    target.member.answers.increment(1);
+    target.member.latency.record(waited);
+    Source {
+        provider: target.provider().clone(),
+        model: target.model.clone(),
+        price: target.price,
+        attempts,
+        waited,
+        is_first_choice: false,
+        task: None,
+        trimmed: None,
+    }
 }
 
 fn count(provider: &ProviderName, error: &UpstreamError) {

@@ -3,7 +3,7 @@
 //! [`plan`] decides, from counts that were made before; nobody is asked. Invariant: no target that surely
 //! can't take a request is on its journey.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     catalogue::{Route, Target},
@@ -20,7 +20,7 @@ use crate::{
         },
         truncate::Overflow,
     },
-    tokenizer::Count,
+    tokenizer::{Count, Prompt},
     units::Tokens,
     wire::{ask::Unable, chat::ChatRequest},
 };
@@ -56,6 +56,8 @@ pub(super) struct Leg {
     pub(super) is_choice: bool,
     /// How many tokens the prompt has by its count, and by the bound where it is not counted.
     pub(super) prompt: Count,
+    /// What of it was counted.
+    pub(super) counted: Option<Arc<Prompt>>,
     /// How many it may have, if that is known.
     pub(super) room: Option<Room>,
     /// Whether it is there for prompts that are too long for others.
@@ -178,6 +180,7 @@ impl Inquiry<'_> {
             is_choice: self.route.chooses(&target),
             for_long: false,
             prompt: self.counts.total(target.family),
+            counted: self.counts.prompt(target.family).cloned(),
             room,
             cut_to: None,
             cuts: 0,

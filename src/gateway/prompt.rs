@@ -35,12 +35,20 @@ static AT_A_TIME: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new((cores / 2).max(1)))
 });
 
-/// Runs `work` off the workers when it is its turn. `None` if it panics.
-async fn one_of_few<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Does `work` on `request`: at once if it is short, else off the workers when it is its turn. `None` if it
+/// panics there.
+async fn work_on<T: Send + 'static>(
+    request: &Arc<ChatRequest>,
+    work: impl FnOnce(&ChatRequest) -> T + Send + 'static,
+) -> Option<T> {
+    if request.raw().len() <= LONG {
+        return Some(work(request));
+    }
+    let request = Arc::clone(request);
     let turn = Arc::clone(&AT_A_TIME).acquire_owned().await.ok()?;
     off_the_workers(move || {
         let _turn = turn;
-        work()
+        work(&request)
     })
     .await
 }
@@ -83,25 +91,14 @@ impl Counts {
         }
         let mut counted = Vec::new();
         for family in families {
-            let count = if request.raw().len() > LONG {
-                let request = Arc::clone(request);
-                one_of_few(move || tokenizer::prompt(&request, family)).await
-            } else {
-                Some(tokenizer::prompt(request, family))
-            };
-            counted.extend(count.map(|prompt| (family, Arc::new(prompt))));
+            let prompt = work_on(request, move |request| tokenizer::prompt(request, family)).await;
+            counted.extend(prompt.map(|prompt| (family, Arc::new(prompt))));
         }
         Self { bound, counted }
     }
 
-    /// The tokens of a request, rather too many.
-    async fn exactly(request: &Arc<ChatRequest>, family: Family) -> Option<Tokens> {
-        let request = Arc::clone(request);
-        let prompt = one_of_few(move || tokenizer::prompt(&request, family)).await?;
-        Some(prompt.total().most)
-    }
-
-    fn prompt(&self, family: Family) -> Option<&Arc<Prompt>> {
+    /// What was counted for models of this family.
+    pub(super) fn prompt(&self, family: Family) -> Option<&Arc<Prompt>> {
         let mut counted = self.counted.iter();
         counted
             .find(|(other, _)| *other == family)
@@ -133,13 +130,12 @@ impl Leg {
         };
         let family = self.target.family;
         let most = self.room.map_or(budget, |room| room.hard.max(budget));
-        let cut = if request.raw().len() > LONG {
-            let request = Arc::clone(request);
-            one_of_few(move || as_short_as_it_takes(&request, family, budget, most)).await
-        } else {
-            Some(as_short_as_it_takes(request, family, budget, most))
-        };
-        match cut {
+        let counted = self.counted.clone();
+        let cut = work_on(request, move |request| {
+            let prompt = counted.unwrap_or_else(|| Arc::new(tokenizer::prompt(request, family)));
+            as_short_as_it_takes(request, family, &prompt, budget, most)
+        });
+        match cut.await {
             Some(Ok(Some((shorter, cut)))) => Ok((Arc::new(shorter), Some(cut))),
             Some(Err(unable)) => Err(unable),
             Some(Ok(None)) | None => Ok((Arc::clone(request), None)),
@@ -159,7 +155,15 @@ impl Leg {
         }
         let three_quarters = |tokens: Tokens| Tokens(tokens.0.saturating_mul(3) / 4);
         // It took no more than this, so less is needed.
-        let whole = Counts::exactly(request, self.target.family).await?;
+        let family = self.target.family;
+        let counted = match self.counted {
+            Some(counted) => counted,
+            None => {
+                let prompt = work_on(request, move |request| tokenizer::prompt(request, family));
+                Arc::new(prompt.await?)
+            }
+        };
+        let whole = counted.total().most;
         let sent = self.cut_to.map_or(whole, |budget| budget.min(whole));
         let limits = Limits {
             window: told,
@@ -170,21 +174,23 @@ impl Leg {
         Some(Self {
             cut_to: Some(budget.unwrap_or_else(|| three_quarters(sent))),
             cuts: self.cuts + 1,
+            counted: Some(counted),
             ..self
         })
     }
 }
 
-/// `request` cut to `budget`; where that can't be, to `most`, which leaves less room for the answer.
+/// `request`, counted in `prompt`, cut to `budget`; where that can't be, to `most`, which leaves less room for the answer.
 fn as_short_as_it_takes(
     request: &ChatRequest,
     family: Family,
+    prompt: &Prompt,
     budget: Tokens,
     most: Tokens,
 ) -> Result<Option<(ChatRequest, Tokens)>, Unable> {
-    shortened(request, family, budget).or_else(|unable| {
+    shortened(request, family, prompt, budget).or_else(|unable| {
         if most > budget {
-            shortened(request, family, most)
+            shortened(request, family, prompt, most)
         } else {
             Err(unable)
         }
@@ -195,9 +201,9 @@ fn as_short_as_it_takes(
 fn shortened(
     request: &ChatRequest,
     family: Family,
+    prompt: &Prompt,
     budget: Tokens,
 ) -> Result<Option<(ChatRequest, Tokens)>, Unable> {
-    let prompt = tokenizer::prompt(request, family);
     let messages: Vec<Tokens> = prompt.messages.iter().map(|count| count.most).collect();
     let fitted = truncate::fit(
         request.messages(),
