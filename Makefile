@@ -4,7 +4,7 @@
 #
 #   PORT    where `run` listens on 127.0.0.1, if not where CONFIG says
 #   CONFIG  the configuration of `run` and `demo`
-#   ARGS    for the program that `bench`, `bench-*`, `quality` or `client-test` runs, such as "--only exact_hit"
+#   ARGS    for the program that `bench`, `bench-*`, `soak`, `quality` or `client-test` runs, such as "--only exact_hit"
 #   PACKS   labelled prompts for `quality`, files of JSON lines
 #   PYTHON  a Python from 3.11 to 3.13
 #   IMAGE   the name of the container image, and ENGINE what builds it
@@ -22,7 +22,7 @@ TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 VENV   = .venv
 NODE   = tests/node/node_modules
 
-.PHONY: help setup run demo test client-test check bench bench-index bench-routing bench-tokens quality image tools packs build venv node
+.PHONY: help setup run demo test client-test check bench bench-index bench-routing bench-tokens soak quality image tools packs build venv node
 .DEFAULT_GOAL = help
 # The steps print as they go; two at a time would be unreadable.
 .NOTPARALLEL:
@@ -37,6 +37,7 @@ help:
 	@echo "make bench-index  what the vector index costs, by its size (ARGS=--million)"
 	@echo "make bench-routing  how often the kind of work of a prompt is told rightly, and what that saves (ARGS=...)"
 	@echo "make bench-tokens  what counting and cutting long prompts takes"
+	@echo "make soak    whether it keeps its memory and its clients for minutes of mixed traffic and faults (ARGS=\"--minutes 10\")"
 	@echo "make quality what the cache answers, and what wrongly, on labelled prompts (PACKS=..., ARGS=--sweep)"
 	@echo "make image   the container image (ENGINE=docker, IMAGE=refrain)"
 
@@ -124,6 +125,11 @@ bench-routing: setup
 
 bench-tokens: tools
 	$(CARGO) bench --locked --bench tokens -- $(ARGS)
+
+# The gateway as it is shipped, see bench.
+soak: build
+	@mkdir -p "$(TARGET)/shipped" && cp "$(TARGET)/release/refrain" "$(TARGET)/shipped/refrain"
+	REFRAIN_BIN="$(TARGET)/shipped/refrain" $(CARGO) bench --locked --bench soak -- $(ARGS)
 
 # docs/quality.md says what packs are and what the tables mean.
 quality: packs build

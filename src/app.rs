@@ -1,9 +1,7 @@
 //! Assembly: a configuration becomes running parts. The only module that sees all of them.
 
 use std::{
-    net::SocketAddr,
     num::NonZeroUsize,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -15,7 +13,6 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    cache::disk::OpenError,
     clock::Clock,
     config::{CacheScope, Config, KeyDigest},
     embed::{
@@ -24,6 +21,7 @@ use crate::{
     },
     gateway::{
         self, Gateway,
+        account::Accounts,
         catalogue::Catalogue,
         judge::ModelJudge,
         learn::{self, Learner},
@@ -34,31 +32,36 @@ use crate::{
         Api, Front,
         auth::Auth,
         config_status::ConfigStatus,
-        observe, router,
+        observe,
+        overload::Capacity,
+        router,
         server::{self, Limits, Stopped},
     },
-    ident::InvalidName,
     policy::{
         admit::ByCosine,
         cacheable::{Rules, Stale},
     },
-    provider::{SetupError, demo::Pace},
+    provider::demo::Pace,
     telemetry::ledger::Ledger,
     tokenizer,
 };
 
+mod build_error;
 mod chores;
 mod fixed;
 mod persistence;
 mod providers;
 pub mod reload;
+mod spending;
 mod tasks;
 #[cfg(test)]
 mod testing;
 
+pub use self::build_error::BuildError;
 use self::{
     persistence::Saver,
     reload::{Reloaded, Reloader, Source, Watched},
+    spending::Bookkeeper,
 };
 
 /// What assembly takes besides the configuration.
@@ -74,52 +77,6 @@ pub struct Parts {
     pub demo_pace: Pace,
 }
 
-/// Why the gateway can't be assembled.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// A provider's settings can't be used.
-    #[error(transparent)]
-    Provider(#[from] SetupError),
-    /// A built-in name is not a name.
-    #[error(transparent)]
-    Name(#[from] InvalidName),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers: {0}")]
-    Random(String),
-    /// The secret of the data directory can't be read or made.
-    #[error("`cache.data_dir` ({directory}): {source}", directory = directory.display())]
-    Secret {
-        /// The directory.
-        directory: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The data directory can't be used.
-    #[error("`cache.data_dir`: {0}")]
-    Disk(#[from] OpenError),
-    /// Reading the data directory panicked.
-    #[error("`cache.data_dir`: reading it failed; the log says why")]
-    Restore,
-    /// Nobody would be left but the demo.
-    #[error(
-        "no provider would be active any more ({reasons}); the gateway would answer with demo texts. If that \
-         is meant, restart it"
-    )]
-    Deserted {
-        /// Why each is not.
-        reasons: String,
-    },
-    /// Keys would no longer be asked for at an address that others reach.
-    #[error(
-        "`server.listen` changes at the next start only; until then anybody who reaches {address} \
-         could use your providers and the admin page without `[[clients]]` and an admin key"
-    )]
-    Exposed {
-        /// Where it listens.
-        address: SocketAddr,
-    },
-}
-
 /// A gateway that is ready to serve.
 #[derive(Debug)]
 pub struct App {
@@ -128,6 +85,7 @@ pub struct App {
     limits: Limits,
     tasks: TaskTracker,
     saver: Option<Saver>,
+    books: Bookkeeper,
     /// Chores that go on for as long as the app; dropping it ends them.
     chores: JoinSet<()>,
 }
@@ -179,14 +137,18 @@ impl App {
         let tasks = TaskTracker::new();
         let ledger = Arc::new(Ledger::default());
         let secret = persistence::secret(&config.cache)?;
+        let accounts = Arc::new(Accounts::new(clock.clone()));
         let restored = {
             let (cache, encoder) = (config.cache.clone(), encoder.clone());
-            let clock = clock.clone();
+            let (clock, accounts) = (clock.clone(), Arc::clone(&accounts));
             tokio::task::spawn_blocking(move || {
-                persistence::restore(&cache, encoder.as_deref(), &clock)
+                // The cache first: it sees to it that no other process has the directory.
+                let restored = persistence::restore(&cache, encoder.as_deref(), &clock)?;
+                let books = spending::restore(&cache, &accounts)?;
+                Ok::<_, BuildError>((restored, books))
             })
         };
-        let restored = restored.await.map_err(|_| BuildError::Restore)??;
+        let (restored, books) = restored.await.map_err(|_| BuildError::Restore)??;
         let store = Arc::clone(&restored.store);
         let largest = config.cache.max_entry_bytes.as_usize();
 
@@ -234,6 +196,7 @@ impl App {
             clock.clone(),
         );
         chores::sweep(&mut chores, &store, &learner, &clock, &current);
+        books.keep_books(&mut chores);
         let its_encoder = encoder.clone();
         let gateway = Arc::new(Gateway::new(gateway::Parts {
             current,
@@ -250,7 +213,7 @@ impl App {
         }));
         let api = Api {
             gateway,
-            front: ArcSwap::from_pointee(front(config, secret, FIRST)),
+            front: ArcSwap::from_pointee(front(config, secret, FIRST, &accounts)),
             config: ArcSwap::from_pointee(ConfigStatus {
                 loaded_at: clock.unix_seconds(),
                 ..ConfigStatus::default()
@@ -261,21 +224,31 @@ impl App {
             clock,
             compress_above: config.server.compress_above.get(),
             chat_latency: observe::chat_latency(),
+            load: Arc::default(),
             draining: AtomicBool::new(false),
         };
         let limits = Limits {
             connections: config.server.max_connections,
             header_timeout: config.server.header_timeout,
+            write_timeout: config.server.write_timeout,
             drain_timeout: config.server.drain_timeout,
         };
         let api = Arc::new(api);
-        let reloader = Reloader::new(Arc::clone(&api), config, secret, its_encoder, demo_pace);
+        let reloader = Reloader::new(
+            Arc::clone(&api),
+            config,
+            secret,
+            its_encoder,
+            demo_pace,
+            accounts,
+        );
         Ok(Self {
             api,
             reloader: Arc::new(reloader),
             limits,
             tasks,
             saver,
+            books,
             chores,
         })
     }
@@ -361,6 +334,7 @@ impl App {
     pub async fn close(mut self) {
         self.settle().await;
         self.chores.shutdown().await;
+        self.books.finish().await;
         if let Some(saver) = self.saver {
             saver.finish().await;
         }
@@ -386,12 +360,17 @@ fn setup(
 }
 
 /// What the side that clients see sees of it. `secret` keys the scopes.
-fn front(config: &Config, secret: [u8; 32], generation: u64) -> Front {
+fn front(config: &Config, secret: [u8; 32], generation: u64, accounts: &Accounts) -> Front {
     let admin_key = config.admin.key.as_ref();
     Front {
-        auth: Auth::new(secret, &config.clients, generation),
+        auth: Auth::new(secret, &config.clients, generation, accounts),
         admin_key: admin_key.map(|key| KeyDigest::of(key.expose())),
         max_body: config.server.max_body.get(),
+        read_timeout: config.server.read_timeout,
+        capacity: Capacity {
+            requests: config.server.max_in_flight,
+            bytes: config.server.max_in_flight_bytes.get(),
+        },
         show_similarity: config.cache.show_similarity,
     }
 }

@@ -12,6 +12,7 @@ mod compat;
 mod defaults;
 mod file;
 mod models;
+mod moment;
 mod overrides;
 mod pattern;
 mod problem;
@@ -38,7 +39,7 @@ pub use self::{
     models::{Model, ModelTable, Target, TargetModel},
     pattern::ModelPattern,
     problem::{Notice, Place, Problem, Problems},
-    provider::{Activation, Provider, ProviderKind, Timeouts},
+    provider::{Activation, ModelLimits, Provider, ProviderKind, ProviderLimits, Timeouts},
     quantity::ByteSize,
     routes::{RouteRules, Routing},
     secret::{KeyDigest, Secret},
@@ -51,6 +52,7 @@ use self::{
     problem::{Findings, Origin},
     reader::Reader,
 };
+use crate::clock::UnixMillis;
 
 /// What a configuration is made of.
 #[derive(Clone, Copy)]
@@ -64,6 +66,8 @@ pub struct Sources<'a> {
     /// The environment's variables that begin with `REFRAIN_`, with their values. Those with a
     /// double underscore (`REFRAIN_CACHE__TTL`) go before the file.
     pub env_overrides: &'a [(String, String)],
+    /// The present, for what ends at some time.
+    pub now: UnixMillis,
 }
 
 impl std::fmt::Debug for Sources<'_> {

@@ -56,6 +56,26 @@ pub enum UpstreamErrorKind {
     /// The stream broke off.
     #[error("broke off its stream: {0}")]
     Stream(String),
+    /// It was not asked: it fails too often.
+    #[error("is left alone, since it fails too often")]
+    Open {
+        /// How long until it is worth another try.
+        retry_after: Duration,
+    },
+    /// It was not asked: it wants to be left alone for a while, or its share of requests is used up.
+    #[error("is not to be asked at present: {why}")]
+    Busy {
+        /// Whose limit it is, and which.
+        why: &'static str,
+        /// How long until it may be asked.
+        retry_after: Duration,
+    },
+    /// It was not asked: it refuses all keys that the gateway has for it.
+    #[error("refuses the keys that this gateway has for it")]
+    NoKey {
+        /// How long until they are tried again.
+        retry_after: Duration,
+    },
     /// It was not asked: the request can't be put into its dialect.
     #[error("can't be asked this: {0}")]
     Untranslatable(Arc<Unable>),
@@ -115,6 +135,14 @@ impl UpstreamError {
         self.is_unsupported() || self.lacks_model() || !self.kind.blames_request()
     }
 
+    /// Whether the account of the gateway has no credit left, which waiting does not mend.
+    #[must_use]
+    pub fn is_out_of_credit(&self) -> bool {
+        const QUOTA: &str = "insufficient_quota";
+        matches!(&self.kind, UpstreamErrorKind::Status { body: Some(body), .. }
+            if [&body.code, &body.kind].into_iter().any(|word| word.as_deref() == Some(QUOTA)))
+    }
+
     /// Whether the provider does not have the model, or not any longer.
     fn lacks_model(&self) -> bool {
         let is_404 = matches!(&self.kind, UpstreamErrorKind::Status { status: 404, .. });
@@ -159,11 +187,30 @@ impl UpstreamError {
     /// How long the provider asked to be left alone.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        if let UpstreamErrorKind::Status { retry_after, .. } = &self.kind {
-            *retry_after
-        } else {
-            None
+        match &self.kind {
+            UpstreamErrorKind::Status { retry_after, .. } => *retry_after,
+            UpstreamErrorKind::Open { retry_after }
+            | UpstreamErrorKind::Busy { retry_after, .. }
+            | UpstreamErrorKind::NoKey { retry_after } => Some(*retry_after),
+            UpstreamErrorKind::Connect(_)
+            | UpstreamErrorKind::Timeout(_)
+            | UpstreamErrorKind::Decode(_)
+            | UpstreamErrorKind::Stream(_)
+            | UpstreamErrorKind::Untranslatable(_)
+            | UpstreamErrorKind::Reported(_) => None,
         }
+    }
+
+    /// Whether nobody was asked at all.
+    #[must_use]
+    pub fn is_unasked(&self) -> bool {
+        matches!(
+            self.kind,
+            UpstreamErrorKind::Open { .. }
+                | UpstreamErrorKind::Busy { .. }
+                | UpstreamErrorKind::NoKey { .. }
+                | UpstreamErrorKind::Untranslatable(_)
+        )
     }
 
     /// What happened, without a word of the provider's, which may quote the prompt: fit for logs.
@@ -175,9 +222,11 @@ impl UpstreamError {
             UpstreamErrorKind::Stream(_) => "broke off its stream".to_owned(),
             UpstreamErrorKind::Reported(_) => "reported an error in its stream".to_owned(),
             UpstreamErrorKind::Untranslatable(_) => "can't be asked this".to_owned(),
-            kind @ (UpstreamErrorKind::Connect(_) | UpstreamErrorKind::Timeout(_)) => {
-                kind.to_string()
-            }
+            kind @ (UpstreamErrorKind::Connect(_)
+            | UpstreamErrorKind::Timeout(_)
+            | UpstreamErrorKind::Open { .. }
+            | UpstreamErrorKind::Busy { .. }
+            | UpstreamErrorKind::NoKey { .. }) => kind.to_string(),
         };
         format!("provider `{}` {what}", self.provider)
     }
@@ -188,6 +237,9 @@ impl UpstreamError {
         match &self.kind {
             UpstreamErrorKind::Connect(_) => "connect",
             UpstreamErrorKind::Timeout(_) => "timeout",
+            UpstreamErrorKind::Open { .. } => "open",
+            UpstreamErrorKind::Busy { .. } => "busy",
+            UpstreamErrorKind::NoKey { .. } => "auth",
             UpstreamErrorKind::Status { status: 429, .. } => "rate_limited",
             UpstreamErrorKind::Status {
                 status: 401..=403, ..
@@ -226,6 +278,36 @@ pub enum Error {
     /// No key, or one that no client has.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// The client's key was good once.
+    #[error("this key has expired; ask for a new one")]
+    Expired,
+    /// The client asks too much at once.
+    #[error("{message}")]
+    RateLimited {
+        /// Which limit, how high it is, and when to come back.
+        message: String,
+        /// How long until the same request is let through.
+        retry_after: Duration,
+    },
+    /// The client has spent what it may.
+    #[error("{message}")]
+    BudgetExceeded {
+        /// Which budget, how much it is, and when it begins anew.
+        message: String,
+        /// How long until then; `None` for never.
+        retry_after: Option<Duration>,
+    },
+    /// The gateway has as much to do as it can hold.
+    #[error("this gateway is busy: {why}; try again in a moment")]
+    Overloaded {
+        /// What there is too much of.
+        why: &'static str,
+        /// When to come back.
+        retry_after: Duration,
+    },
+    /// The client stopped in the middle of its request.
+    #[error("the body did not come in time; send it without a pause")]
+    SlowBody,
     /// The client's key is known, but not for this model.
     #[error("this key may not use the model `{0}`")]
     ModelNotAllowed(String),
@@ -279,6 +361,10 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::Encoded
             | Self::Unauthorized(_)
+            | Self::Expired
+            | Self::RateLimited { .. }
+            | Self::BudgetExceeded { .. }
+            | Self::SlowBody
             | Self::ModelNotAllowed(_)
             | Self::UnknownModel { .. }
             | Self::NotCached
@@ -287,7 +373,7 @@ impl Error {
             | Self::NoSuchPath(_)
             | Self::MethodNotAllowed(_) => Fault::Client,
             Self::Exhausted(upstream) => upstream.fault(),
-            Self::Internal(_) => Fault::Gateway,
+            Self::Overloaded { .. } | Self::Internal(_) => Fault::Gateway,
         }
     }
 
@@ -304,9 +390,14 @@ impl Error {
             Self::NoSuchPath(_) => "an unknown path".to_owned(),
             Self::MethodNotAllowed(_) => "a method that the path does not have".to_owned(),
             Self::Exhausted(upstream) => upstream.summary(),
+            Self::RateLimited { .. } => "over a limit of this key".to_owned(),
+            Self::BudgetExceeded { .. } => "over the budget of this key".to_owned(),
             Self::TooLarge { .. }
             | Self::Encoded
             | Self::Unauthorized(_)
+            | Self::Expired
+            | Self::Overloaded { .. }
+            | Self::SlowBody
             | Self::NotCached
             | Self::UnknownAnswer
             | Self::NoSuchEntry

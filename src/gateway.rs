@@ -10,6 +10,8 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+pub mod account;
+mod attempt;
 pub mod catalogue;
 mod choose;
 mod dispatch;
@@ -21,7 +23,9 @@ pub mod import;
 mod journey;
 pub mod judge;
 pub mod learn;
+pub mod limiter;
 mod lookup;
+mod meter;
 mod order;
 pub mod pins;
 mod prompt;
@@ -30,9 +34,12 @@ mod refresh;
 mod replay;
 pub mod reply;
 pub mod setup;
+mod tab;
+mod turns;
 pub mod vitals;
 
 use self::{
+    account::Account,
     catalogue::Destination,
     fetch::Landed,
     learn::Learner,
@@ -92,6 +99,8 @@ pub struct Caller {
     pub max_input: Option<Tokens>,
     /// What is done with one that is too long.
     pub on_overflow: Option<Overflow>,
+    /// What it asks and spends; `None` where everybody may ask.
+    pub account: Option<Arc<Account>>,
 }
 
 /// A request as it came in.
@@ -234,6 +243,7 @@ impl Gateway {
         }
         let (request, destination) = setup.understand(&caller, body, &mut controls)?;
         let wish = Wish::of(&controls, &caller);
+        let account = caller.account.clone();
 
         let recipient = Recipient {
             own: caller.own,
@@ -250,7 +260,7 @@ impl Gateway {
             Err(bypass) => {
                 metrics::counter!(names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
                 let facts = Facts::new(Way::Bypass, Some(bypass.as_str()), received);
-                let order = Order {
+                let mut order = Order {
                     setup,
                     request,
                     scope: caller.scope,
@@ -259,8 +269,13 @@ impl Gateway {
                     wish,
                     facts,
                     ticket: None,
+                    tab: None,
+                    has_stale: false,
                 };
-                return self.fetch(order).await;
+                return match order.open_tab(account.as_ref()) {
+                    Ok(()) => self.fetch(order).await,
+                    Err(error) => Err(self.refuse(error, order.facts)),
+                };
             }
         };
         let scope =
@@ -320,6 +335,8 @@ impl Gateway {
                 wish,
                 facts,
                 ticket,
+                tab: None,
+                has_stale: false,
             }
         };
         let missed = match lookup {
@@ -329,7 +346,7 @@ impl Gateway {
                 self.stay(keys, &found.entry);
                 let in_background = Facts::new(Way::Background, None, received);
                 if found.stale.is_some() {
-                    self.refresh(order(None, None, in_background));
+                    self.refresh(order(None, None, in_background), account.as_ref());
                 } else if let Some(near) = found.near
                     && self.learner.served(&near.admitted)
                 {
@@ -356,7 +373,11 @@ impl Gateway {
                 facts: Some(facts),
             });
         }
-        let order = order(missed.embedding, missed.near, facts);
+        let mut order = order(missed.embedding, missed.near, facts);
+        order.has_stale = missed.stale.is_some();
+        if let Err(error) = order.open_tab(account.as_ref()) {
+            return Err(self.refuse(error, order.facts));
+        }
         let answered = match order.call_key() {
             Some(key) if plan.lookup => {
                 let flight = self.flights.join(key);

@@ -3,9 +3,12 @@
 //! It translates between HTTP and the gateway and decides nothing about either. Invariant: every
 //! error that leaves here is in OpenAI's shape, with a request id.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -41,8 +44,10 @@ mod error;
 mod feedback;
 mod headers;
 mod health;
+mod held;
 mod models;
 pub(crate) mod observe;
+pub mod overload;
 pub mod server;
 
 /// The header that says to operators whether the configuration in force is the file's.
@@ -59,6 +64,10 @@ pub struct Front {
     pub admin_key: Option<KeyDigest>,
     /// The largest body that is read, in bytes.
     pub max_body: u64,
+    /// How long a client may pause while it sends a body.
+    pub read_timeout: Duration,
+    /// How much is taken on at once.
+    pub capacity: overload::Capacity,
     /// Whether callers see similarities.
     pub show_similarity: bool,
 }
@@ -84,6 +93,8 @@ pub struct Api {
     pub compress_above: u64,
     /// Times answered chat requests.
     pub chat_latency: Histogram,
+    /// What is taken on at present.
+    pub load: Arc<overload::Load>,
     /// Set when the gateway is stopping.
     pub draining: AtomicBool,
 }
@@ -102,7 +113,12 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/embeddings", post(embeddings::create))
         .route("/cache/feedback", post(feedback::give))
         .route("/models", get(models::list))
-        .route("/models/{*id}", get(models::one));
+        .route("/models/{*id}", get(models::one))
+        // Under the layers below, so that a refusal is counted and named like any other.
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&api),
+            overload::admit,
+        ));
     let compress = SizeAbove::new(api.compress_above)
         .and(NotForContentType::const_new("text/event-stream"))
         .and(NotForContentType::IMAGES);
@@ -117,7 +133,12 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/admin/script.js", get(admin::script))
         .route("/admin/style.css", get(admin::style))
         .route("/admin/api/stats", get(admin::stats))
+        .route(
+            "/admin/api/breakers",
+            get(admin::breakers::list).post(admin::breakers::force),
+        )
         .route("/admin/api/route", post(admin::route::explain))
+        .route("/admin/api/clients", get(admin::clients::list))
         .route("/admin/api/cache/entries", get(admin::entries::list))
         .route(
             "/admin/api/cache/entries/{id}",

@@ -18,7 +18,8 @@ use refrain::{
 mod program;
 
 use self::program::{
-    arguments::{Arguments, CacheCommand, Command, Evaluation, Running},
+    arguments::{Arguments, CacheCommand, Command, Evaluation, KeyCommand, Running},
+    keys,
     serve::serve,
     settings::{environment, load},
 };
@@ -29,7 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Why the program ends, and what it tells its caller.
 struct Failure {
     message: String,
-    /// 2 for bad input to `eval`, as for bad arguments, and for an import that stopped; else 1.
+    /// 2 for bad input to `eval` and `key`, as for bad arguments, and for an import that stopped; else 1.
     code: ExitCode,
 }
 
@@ -78,6 +79,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(file) => demo(&file.config).await?,
         Command::Eval(evaluation) => evaluate(evaluation).await?,
         Command::Cache(command) => cache(command).await?,
+        Command::Key(command) => key(command)?,
         Command::Health { url } => health(&url).await?,
     }
     Ok(())
@@ -160,6 +162,21 @@ async fn cache(command: CacheCommand) -> Result<(), Failure> {
             }
         }
     }
+}
+
+fn key(command: KeyCommand) -> Result<(), Failure> {
+    let (mut out, mut notes) = (io::stdout(), io::stderr());
+    match command {
+        KeyCommand::New { name } => keys::new(&name, &mut out, &mut notes)?,
+        KeyCommand::Hash => {
+            let digest = keys::read(&mut io::stdin().lock()).map_err(|message| Failure {
+                message,
+                code: ExitCode::from(2),
+            })?;
+            writeln!(out, "{}", keys::hex(&digest)).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
 }
 
 fn check(path: &Path) -> Result<(), String> {

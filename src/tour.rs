@@ -129,6 +129,7 @@ pub async fn run(encoder: Arc<dyn Embed>, out: &mut impl Write) -> Result<(), To
         text: CONFIG,
         env: &|_| None,
         env_overrides: &[],
+        now: Clock::system().unix(),
     };
     let (config, _) =
         Config::parse(&sources).map_err(|problems| TourError::Config(problems.to_string()))?;

@@ -2,7 +2,7 @@
 //!
 //! It does not parse text of configuration files (`config` does) and knows no defaults.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// A cosine similarity: finite and within −1 ..= 1, so that it has a total order.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -144,6 +144,26 @@ impl Share {
     pub const fn get(self) -> f64 {
         self.0
     }
+
+    /// This share of a time; never more than all of it, however long it is.
+    #[must_use]
+    pub fn of(self, whole: Duration) -> Duration {
+        // Seconds as a float may be rounded up beyond the longest duration.
+        let part = Duration::try_from_secs_f64(whole.as_secs_f64() * self.0);
+        part.unwrap_or(whole).min(whole)
+    }
+
+    /// In millionths, rounded: these add up without rounding errors.
+    #[must_use]
+    pub fn millionths(self) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "within 0 ..= 1 000 000"
+        )]
+        let millionths = (self.0 * 1e6).round() as u64;
+        millionths
+    }
 }
 
 impl Eq for Share {}
@@ -179,6 +199,14 @@ impl Usd {
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
+    }
+}
+
+impl std::ops::Add for Usd {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self((self.0 + more.0).min(f64::MAX))
     }
 }
 
@@ -249,6 +277,20 @@ mod tests {
         assert!(Share::new(0.02) < Share::new(1.0));
         assert_eq!(Some(Share::percent(2)), Share::new(0.02));
         assert_eq!(Some(Share::percent(101)), Share::new(1.0));
+    }
+
+    #[test]
+    fn a_share_of_a_time_is_no_longer_than_the_time() {
+        let share = Share::percent(20);
+        assert_eq!(
+            share.of(Duration::from_secs(10)).as_millis(),
+            Duration::from_secs(2).as_millis()
+        );
+        assert_eq!(Share::ALL.of(Duration::MAX), Duration::MAX);
+        assert_eq!(Share::NONE.of(Duration::MAX), Duration::ZERO);
+        assert_eq!(Share::ALL.of(Duration::from_nanos(1)).as_nanos(), 1);
+        assert_eq!(share.millionths(), 200_000);
+        assert_eq!(Share::ALL.millionths(), 1_000_000);
     }
 
     #[test]

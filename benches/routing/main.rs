@@ -23,6 +23,7 @@ use std::{
 
 use clap::Parser;
 use refrain::{
+    clock::Clock,
     config::{Config, Sources},
     embed::{
         Embed,
@@ -67,6 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         text: &text,
         env: &|_| None,
         env_overrides: &[],
+        now: Clock::system().unix(),
     };
     let (config, _) = Config::parse(&sources).map_err(|problems| problems.to_string())?;
     // Patient, so that a busy machine changes no figure.

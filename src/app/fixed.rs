@@ -25,6 +25,10 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
             server.header_timeout != other.header_timeout,
         ),
         (
+            "server.write_timeout",
+            server.write_timeout != other.write_timeout,
+        ),
+        (
             "server.drain_timeout",
             server.drain_timeout != other.drain_timeout,
         ),
@@ -107,6 +111,7 @@ mod tests {
             ("server", "listen = \"127.0.0.1:9\""),
             ("server", "max_connections = 5"),
             ("server", "header_timeout = \"7s\""),
+            ("server", "write_timeout = \"7s\""),
             ("server", "drain_timeout = \"7s\""),
             ("server", "compress_above = \"1KiB\""),
             ("embedding", "model = \"other\""),

@@ -10,8 +10,9 @@ use crate::{
     clock::Clock,
     config::{Activation, Config, Provider as ProviderConfig, ProviderKind},
     gateway::{
-        catalogue::{Catalogue, Inactive, Member, Parts},
+        catalogue::{Catalogue, Conduct, Inactive, Member, Parts},
         setup::Current,
+        vitals::VitalsTable,
     },
     ident::ProviderName,
     provider::{
@@ -69,7 +70,11 @@ pub(super) async fn catalogue(
                 let (member, models) = match kept {
                     Some(kept) => kept,
                     None => (
-                        Member::new(build_provider(provider, clock, pace)?, provider.kind),
+                        Member::new(
+                            build_provider(provider, clock, pace)?,
+                            provider.kind,
+                            Conduct::of(provider),
+                        ),
                         Vec::new(),
                     ),
                 };
@@ -104,14 +109,18 @@ pub(super) async fn catalogue(
         None => {
             let name = ProviderName::new("demo")?;
             let demo = Demo::new(name, pace, clock.clone());
-            Some(Member::new(Arc::new(demo), ProviderKind::Demo))
+            Some(Member::new(
+                Arc::new(demo),
+                ProviderKind::Demo,
+                Conduct::default(),
+            ))
         }
     };
     Ok(Catalogue::new(Parts {
         table: config.models.clone(),
         tasks: config.tasks.clone(),
         default_task: config.routing.default_task.clone(),
-        vitals: before.map(Catalogue::vitals).unwrap_or_default(),
+        vitals: before.map_or_else(|| VitalsTable::new(clock), Catalogue::vitals),
         members,
         inactive,
         demo,
@@ -125,7 +134,7 @@ fn build_provider(
     pace: Pace,
 ) -> Result<Arc<dyn Provider>, SetupError> {
     Ok(match config.kind {
-        ProviderKind::OpenAi => Arc::new(OpenAi::new(config)?),
+        ProviderKind::OpenAi => Arc::new(OpenAi::new(config, clock.clone())?),
         ProviderKind::Gemini => Arc::new(Gemini::new(config, clock.clone())?),
         ProviderKind::Anthropic => Arc::new(Anthropic::new(config, clock.clone())?),
         ProviderKind::Ollama => Arc::new(Ollama::new(config, clock.clone())?),

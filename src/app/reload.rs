@@ -19,6 +19,7 @@ use super::{BuildError, fixed, front, providers, setup, tasks};
 use crate::{
     config::{Config, Notice},
     embed::Embed,
+    gateway::account::Accounts,
     http::{Api, config_status::ConfigStatus},
     ident::ProviderName,
     provider::demo::Pace,
@@ -70,6 +71,7 @@ pub(super) struct Reloader {
     secret: [u8; 32],
     encoder: Option<Arc<dyn Embed>>,
     pace: Pace,
+    accounts: Arc<Accounts>,
     /// What was taken into force last; held for as long as a reload goes on.
     in_force: Mutex<Config>,
 }
@@ -81,6 +83,7 @@ impl Reloader {
         secret: [u8; 32],
         encoder: Option<Arc<dyn Embed>>,
         pace: Pace,
+        accounts: Arc<Accounts>,
     ) -> Self {
         count("ok", 0);
         count("refused", 0);
@@ -91,6 +94,7 @@ impl Reloader {
             secret,
             encoder,
             pace,
+            accounts,
             in_force: Mutex::new(config.clone()),
         }
     }
@@ -125,13 +129,13 @@ impl Reloader {
                 reasons: reasons.collect::<Vec<_>>().join("; "),
             });
         }
-        let front = front(config, self.secret, generation);
         let setup = Arc::new(setup(config, catalogue, self.encoder.as_ref(), generation));
         if let Some(encoder) = &self.encoder {
             tasks::learn(config.clone(), Arc::clone(encoder), Arc::clone(&setup)).await;
         }
         let catalogue = Arc::clone(&setup.catalogue);
         let needs_restart = fixed::needs_restart(&self.started, config);
+        let front = front(config, self.secret, generation, &self.accounts);
         // Keys first: who is no longer let in is not to see the new setup either.
         self.api.front.store(Arc::new(front));
         gateway.replace(setup);

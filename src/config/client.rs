@@ -5,8 +5,9 @@
 
 use super::{cache::CacheOverrides, pattern::ModelPattern, secret::KeyDigest};
 use crate::{
+    clock::UnixMillis,
     ident::{ClientName, Namespace},
-    policy::truncate::Overflow,
+    policy::{limit::Limits, spend::Budget, truncate::Overflow},
     units::Tokens,
 };
 
@@ -28,6 +29,12 @@ pub struct Client {
     pub max_input_tokens: Option<Tokens>,
     /// What is done with a longer one.
     pub on_overflow: Option<Overflow>,
+    /// How much it may ask.
+    pub limits: Limits,
+    /// What it may spend.
+    pub budget: Option<Budget>,
+    /// When its key ends.
+    pub expires: Option<UnixMillis>,
 }
 
 /// The models that a client may ask for.

@@ -8,7 +8,10 @@ use super::{
     provider::{ProviderKind, Timeouts},
     quantity::ByteSize,
 };
-use crate::units::Share;
+use crate::{
+    policy::{breaker, hedge, retry},
+    units::Share,
+};
 
 /// Loopback, so that a first start exposes nothing.
 pub(crate) const LISTEN: SocketAddr =
@@ -16,7 +19,11 @@ pub(crate) const LISTEN: SocketAddr =
 pub(crate) const MAX_BODY: ByteSize = ByteSize::mib(10);
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MAX_CONNECTIONS: usize = 10_000;
+pub(crate) const MAX_IN_FLIGHT: usize = 4096;
+pub(crate) const MAX_IN_FLIGHT_BYTES: ByteSize = ByteSize::mib(512);
 pub(crate) const COMPRESS_ABOVE: ByteSize = ByteSize::kib(16);
 pub(crate) const RELOAD: bool = true;
 
@@ -55,10 +62,28 @@ pub(crate) const MODELS_PATH: &str = "/models";
 pub(crate) const DROP_UNSUPPORTED: bool = false;
 pub(crate) const PROMPT_CACHING: bool = true;
 
-pub(crate) const RETRY_BASE: Duration = Duration::from_millis(250);
-pub(crate) const RETRY_CAP: Duration = Duration::from_secs(5);
-pub(crate) const BREAKER_WINDOW: Duration = Duration::from_secs(30);
-pub(crate) const BREAKER_OPEN_FOR: Duration = Duration::from_secs(15);
+pub(crate) const RETRY: retry::Rules = retry::Rules {
+    attempts: 2,
+    base: Duration::from_millis(250),
+    cap: Duration::from_secs(5),
+    budget: Share::percent(20),
+};
+/// The window is as long as a stream may take to begin: [`TIMEOUTS`].
+pub(crate) const BREAKER: breaker::Rules = breaker::Rules {
+    window: Duration::from_secs(60),
+    min_requests: 10,
+    failure_ratio: Share::percent(50),
+    slow_after: Duration::from_secs(30),
+    open_for: Duration::from_secs(15),
+    probes: 1,
+};
+/// Of a request that no other target can take.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const HEDGE: hedge::Rules = hedge::Rules {
+    quantile: Share::percent(95),
+    min_wait: Duration::from_millis(100),
+    budget: Share::percent(5),
+};
 
 /// The address of a provider of this kind; `demo` has none.
 pub(crate) const fn base_url(kind: ProviderKind) -> Option<&'static str> {

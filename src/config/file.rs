@@ -6,7 +6,9 @@
 
 mod cache;
 mod clients;
+mod limits;
 mod models;
+mod patience;
 mod providers;
 mod routes;
 mod settings;
@@ -18,7 +20,7 @@ use toml::de::DeTable;
 
 pub(crate) use self::{
     cache::{CacheEntry, OverridesEntry},
-    clients::{ClientEntry, KeySource},
+    clients::{BudgetEntry, ClientEntry, KeySource},
     models::ModelEntry,
     providers::ProviderEntry,
     routes::{RouteEntry, RoutingEntry},
@@ -29,9 +31,6 @@ use super::{
     reader::{Reader, read_root},
     settings::Embedding,
 };
-
-/// What a setting that is understood but has no effect yet is told.
-const NOT_IN_FORCE: &str = "checked, but not yet in force in this version";
 
 /// All sections of a file.
 #[derive(Debug)]

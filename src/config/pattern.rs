@@ -44,6 +44,15 @@ impl ModelPattern {
             Self::Prefix(prefix) => requested.starts_with(prefix.as_str()),
         }
     }
+
+    /// Whether every name that `other` means is meant here, too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Exact(name)) => self.matches(name.as_str()),
+            (Self::Prefix(prefix), Self::Prefix(longer)) => longer.starts_with(prefix.as_str()),
+            (Self::Exact(_), Self::Prefix(_)) => false,
+        }
+    }
 }
 
 impl fmt::Display for ModelPattern {

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 
-use super::{compat::Compat, secret::Secret};
-use crate::ident::ProviderName;
+use super::{compat::Compat, pattern::ModelPattern, secret::Secret};
+use crate::{
+    ident::ProviderName,
+    policy::{breaker, limit::Limits, retry},
+};
 
 /// One `[[providers]]` entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
     /// Its name, the part of a target before the slash; unique.
     pub name: ProviderName,
@@ -21,12 +24,18 @@ pub struct Provider {
     /// `/models/…` (Gemini), `/messages` (Anthropic) or `/api/chat` (Ollama). `None` for
     /// [`ProviderKind::Demo`] and for no other.
     pub base_url: Option<String>,
-    /// The key; `None` if the provider takes none, or is inactive.
-    pub api_key: Option<Secret>,
+    /// The keys, in the order in which they are used; empty if the provider takes none, or is inactive.
+    pub api_keys: Vec<Secret>,
     /// Headers added to each request; marked sensitive, so they are not printed.
     pub headers: HeaderMap,
     /// How long its answers may take.
     pub timeout: Timeouts,
+    /// How failed calls are made again.
+    pub retry: retry::Rules,
+    /// When one of its models is left alone.
+    pub breaker: breaker::Rules,
+    /// How much is asked of it.
+    pub limits: ProviderLimits,
     /// In what it differs from OpenAI; for [`ProviderKind::OpenAi`].
     pub compat: Compat,
     /// Whether what it can't do is left out of every request, instead of refused.
@@ -94,6 +103,36 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For all of it.
     pub total: Duration,
+}
+
+/// How much is asked of a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderLimits {
+    /// Of all its models together.
+    pub all: Limits,
+    /// Of each model that an entry fits, on its own; the first that fits counts.
+    pub models: Vec<ModelLimits>,
+    /// How long a request waits for its turn where nobody else can answer it.
+    pub max_wait: Duration,
+}
+
+/// How much is asked of each of these models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelLimits {
+    /// What the provider calls them; not empty.
+    pub models: Vec<ModelPattern>,
+    /// How much.
+    pub limits: Limits,
+}
+
+impl ProviderLimits {
+    /// What is set for one model on its own.
+    #[must_use]
+    pub fn of_model(&self, model: &str) -> Limits {
+        let fits = |entry: &&ModelLimits| entry.models.iter().any(|pattern| pattern.matches(model));
+        let entry = self.models.iter().find(fits);
+        entry.map(|entry| entry.limits).unwrap_or_default()
+    }
 }
 
 /// Whether a provider is used.

@@ -6,6 +6,7 @@
 
 mod field;
 mod lists;
+mod tables;
 mod unknown;
 
 use std::ops::{RangeBounds, RangeInclusive};
@@ -15,10 +16,12 @@ use toml::de::{DeTable, DeValue};
 pub(crate) use self::field::out_of_range;
 use self::field::{Field, NotOne, Raw};
 use super::{
+    moment,
     overrides::Overrides,
     problem::{At, Findings, Origin, quoted, shown},
     suggest,
 };
+use crate::clock::UnixMillis;
 
 /// What all sections share while a configuration is read.
 #[derive(Debug)]
@@ -122,11 +125,32 @@ impl<'t> Section<'_, 't> {
     pub(crate) fn hidden<T>(
         &mut self,
         key: &'static str,
-        rule: &str,
+        rule: &'static str,
         parse: impl FnOnce(&'t str) -> Option<T>,
     ) -> Option<At<'t, T>> {
+        self.hidden_because(key, rule, |text| parse(text).ok_or(rule))
+    }
+
+    /// The same, where `parse` knows more than one rule; `rule` is for what is no text.
+    pub(crate) fn hidden_because<T>(
+        &mut self,
+        key: &'static str,
+        rule: &'static str,
+        parse: impl FnOnce(&'t str) -> Result<T, &'static str>,
+    ) -> Option<At<'t, T>> {
         let field = self.field(key)?;
-        let value = field.text().and_then(parse).ok_or_else(|| rule.to_owned());
+        let value = field.text().map_or(Err(rule), parse);
+        self.judged(field, value.map_err(str::to_owned))
+    }
+
+    /// A date or a time, in quotes or bare.
+    pub(crate) fn moment(&mut self, key: &'static str) -> Option<At<'t, UnixMillis>> {
+        let field = self.field(key)?;
+        let value = match (field.raw, field.text()) {
+            (Raw::Toml(DeValue::Datetime(written)), _) => moment::of(written),
+            (_, Some(text)) => moment::parse(text),
+            _ => Err(field.mismatch(moment::EXPECTED)),
+        };
         self.judged(field, value)
     }
 
@@ -189,129 +213,6 @@ impl<'t> Section<'_, 't> {
             _ => Err(field.mismatch("true or false")),
         };
         self.judged(field, value)
-    }
-
-    /// The keys of a table with their texts, whatever the keys are called. The texts are never
-    /// repeated.
-    pub(crate) fn pairs(
-        &mut self,
-        key: &'static str,
-        expected: &str,
-    ) -> Vec<(&'t str, At<'t, &'t str>)> {
-        let Some(field) = self.field(key) else {
-            return Vec::new();
-        };
-        let Raw::Toml(DeValue::Table(table)) = field.raw else {
-            let message = format!("expected {expected}");
-            self.reader
-                .findings
-                .problem(field.origin, field.path, message);
-            return Vec::new();
-        };
-        let mut pairs = Vec::new();
-        for (name, value) in table {
-            let origin = Origin::Offset(value.span().start);
-            if let Some(value) = value.get_ref().as_str() {
-                pairs.push((name.get_ref().as_ref(), At { value, origin }));
-            } else {
-                let path = format!("{}.{}", field.path, shown(name.get_ref()));
-                self.reader
-                    .findings
-                    .problem(origin, path, "expected text in quotes");
-            }
-        }
-        pairs
-    }
-
-    /// A table below this one, if there is one.
-    pub(crate) fn table<T>(
-        &mut self,
-        key: &'static str,
-        example: &str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> T,
-    ) -> Option<At<'t, T>> {
-        let field = self.field(key)?;
-        let Raw::Toml(DeValue::Table(table)) = field.raw else {
-            let message = field.mismatch(&format!("a table, for example `{key} = {example}`"));
-            return self.judged(field, Err(message));
-        };
-        let Field { path, origin, .. } = field;
-        let value = Section::read(self.reader, path, origin, Some(table), read);
-        Some(At { value, origin })
-    }
-
-    /// A `[section]` of the file, read also if it is not there (the environment may set its keys).
-    pub(crate) fn section<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> T,
-    ) -> T {
-        let field = self.field(key);
-        let origin = field
-            .as_ref()
-            .map_or(Origin::Offset(0), |field| field.origin);
-        let table = match field.as_ref().map(|field| field.raw) {
-            Some(Raw::Toml(DeValue::Table(table))) => Some(table),
-            Some(_) => {
-                let message = format!("expected a section `[{key}]`, with one bracket");
-                self.reader.findings.problem(origin, key, message);
-                None
-            }
-            None => None,
-        };
-        Section::read(self.reader, key.to_owned(), origin, table, read)
-    }
-
-    /// The `[[entries]]` of the file.
-    pub(crate) fn entries<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnMut(&mut Section<'_, 't>) -> T,
-    ) -> Vec<T> {
-        let message = format!("expected one or more `[[{key}]]`, with two brackets");
-        self.list_of_tables(key, &message, read)
-    }
-
-    /// A list of tables below this one.
-    pub(crate) fn tables<T>(
-        &mut self,
-        key: &'static str,
-        example: &str,
-        read: impl FnMut(&mut Section<'_, 't>) -> T,
-    ) -> Vec<T> {
-        let message = format!("expected a list of tables, for example `{key} = [{example}]`");
-        self.list_of_tables(key, &message, read)
-    }
-
-    fn list_of_tables<T>(
-        &mut self,
-        key: &'static str,
-        message: &str,
-        mut read: impl FnMut(&mut Section<'_, 't>) -> T,
-    ) -> Vec<T> {
-        let Some(Field { path, origin, raw }) = self.field(key) else {
-            return Vec::new();
-        };
-        let Raw::Toml(DeValue::Array(elements)) = raw else {
-            self.reader.findings.problem(origin, path, message);
-            return Vec::new();
-        };
-        let mut entries = Vec::new();
-        for element in elements {
-            let origin = Origin::Offset(element.span().start);
-            if let DeValue::Table(table) = element.get_ref() {
-                entries.push(Section::read(
-                    self.reader,
-                    path.clone(),
-                    origin,
-                    Some(table),
-                    &mut read,
-                ));
-            } else {
-                self.reader.findings.problem(origin, path.clone(), message);
-            }
-        }
-        entries
     }
 
     fn field(&mut self, key: &'static str) -> Option<Field<'t>> {

@@ -17,7 +17,7 @@ mod tasks;
 
 use std::path::{Path, PathBuf};
 
-use self::{routes::Routes, secrets::Lookup};
+use self::{clients::Around, routes::Routes, secrets::Lookup};
 use super::{
     Config, Sources,
     cache::Cache,
@@ -48,7 +48,13 @@ pub(crate) fn resolve<'t>(
     let models = models::resolve(&file.models, &targets, &routes, findings);
     let tasks = tasks::resolve(&file.tasks, &routes, findings);
     let routing = tasks::routing(file.routing, &file.tasks, findings);
-    let clients = clients::resolve(file.clients, &admin_key, sources.env, findings);
+    let around = Around {
+        now: sources.now,
+        server: &file.server,
+        knows_prices: file.models.iter().any(|model| model.price.is_some()),
+        keeps_spend: file.cache.settings.data_dir.is_some(),
+    };
+    let clients = clients::resolve(file.clients, &admin_key, &around, sources.env, findings);
     let others: Vec<KeyDigest> = clients.iter().flatten().map(|client| client.key).collect();
     let secret = cache::secret(&file.cache, &admin_key, &others, sources.env, findings);
     let data_dir = file.cache.settings.data_dir.as_deref();

@@ -6,7 +6,7 @@
 use super::models::Target;
 use crate::{
     ident::TaskName,
-    policy::{routing::strategy::Strategy, truncate::Overflow},
+    policy::{hedge, routing::strategy::Strategy, truncate::Overflow},
     units::{Similarity, Tokens},
 };
 
@@ -41,6 +41,8 @@ pub struct RouteRules {
     pub max_input_tokens: Option<Tokens>,
     /// What is done with a longer one, or with one that is too long for the model.
     pub on_overflow: Option<Overflow>,
+    /// Whether a second target is asked where the first is slow.
+    pub hedge: Option<hedge::Rules>,
 }
 
 impl Default for Routing {

@@ -18,8 +18,17 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// How long a client may take to send the head of a request.
     pub header_timeout: Duration,
+    /// How long a client may pause while it sends a body.
+    pub read_timeout: Duration,
+    /// How long a client may take nothing of an answer that is there.
+    pub write_timeout: Duration,
     /// Connections held at the same time, 1 or more.
     pub max_connections: usize,
+    /// Requests answered at the same time, 1 or more; one more is refused with 503.
+    pub max_in_flight: usize,
+    /// Bytes of all request bodies that are held at the same time, no less than `max_body`; a body for which there is
+    /// no room is refused with 503.
+    pub max_in_flight_bytes: ByteSize,
     /// JSON answers longer than this are compressed for clients that accept it.
     pub compress_above: ByteSize,
     /// Whether the file is read again when it changes.

@@ -2,7 +2,10 @@
 //! resolves to.
 
 mod cache;
+mod clients;
 mod fallbacks;
+mod limits;
+mod patience;
 mod problems;
 mod references;
 mod resolution;
@@ -16,7 +19,13 @@ mod variants;
 use std::path::Path;
 
 use super::{Config, Notice, Problems, Sources};
-use crate::units::{Admission, Similarity};
+use crate::{
+    clock::UnixMillis,
+    units::{Admission, Similarity},
+};
+
+/// The present of these tests: 2023-11-14T22:13:20Z.
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 /// Parses `text` in an environment of these variables only.
 fn parse(text: &str, env: &[(&str, &str)]) -> Result<(Config, Vec<Notice>), Problems> {
@@ -34,6 +43,7 @@ fn parse(text: &str, env: &[(&str, &str)]) -> Result<(Config, Vec<Notice>), Prob
         text,
         env: &lookup,
         env_overrides: &overrides,
+        now: NOW,
     })
 }
 

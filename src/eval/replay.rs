@@ -18,7 +18,7 @@ use crate::{
     embed::Embedding,
     gateway::{
         Asked, Caller,
-        catalogue::{self, Catalogue, Member},
+        catalogue::{self, Catalogue, Conduct, Member},
         reply::{Reply, ReplyBody},
         vitals::VitalsTable,
     },
@@ -104,6 +104,7 @@ fn config(policy: &str) -> Result<Config, EvalError> {
         text: &format!("{CONFIG}{policy}"),
         env: &|_| None,
         env_overrides: &[],
+        now: Clock::system().unix(),
     };
     let config = Config::parse(&sources);
     let (config, _) = config.map_err(|problems| EvalError::Config(problems.to_string()))?;
@@ -117,8 +118,10 @@ impl Client {
             Admission::Threshold(threshold) => (String::new(), Some(threshold)),
         };
         let config = config(&policy)?;
+        // Nothing grows old.
+        let clock = Clock::manual();
         let labels = Labels::new(ProviderName::new(PROVIDER)?);
-        let member = Member::new(Arc::new(labels), ProviderKind::OpenAi);
+        let member = Member::new(Arc::new(labels), ProviderKind::OpenAi, Conduct::default());
         let catalogue = Catalogue::new(catalogue::Parts {
             table: config.models.clone(),
             tasks: Vec::new(),
@@ -126,11 +129,9 @@ impl Client {
             members: vec![(member, Vec::new())],
             inactive: Vec::new(),
             demo: None,
-            vitals: VitalsTable::default(),
+            vitals: VitalsTable::new(&clock),
             started: 0,
         });
-        // Nothing grows old.
-        let clock = Clock::manual();
         let parts = Parts {
             clock: clock.clone(),
             encoder: Some(memo.clone()),
@@ -147,6 +148,7 @@ impl Client {
             cache: CacheOverrides::default(),
             max_input: None,
             on_overflow: None,
+            account: None,
         };
         Ok(Self {
             app: App::assemble(&config, parts, catalogue).await?,

@@ -16,7 +16,7 @@ pub mod route;
 
 pub use self::{
     find::{AUTO, Destination},
-    route::{Member, Route, Target},
+    route::{Conduct, Member, Route, Target},
 };
 use crate::{
     config::{self, ModelPattern, ModelTable, Task},

@@ -64,8 +64,11 @@ impl Gateway {
             scope: Some(order.scope),
             budget: order.setup.budget(&order.wish, &route),
             pinned: pinned.as_ref().map(|pin| (&pin.provider, &pin.model)),
+            tab: order.tab.as_ref(),
+            has_last_resort: !order.has_stale,
         };
-        let (reply, source) = dispatch(&sending, &self.clock).await?;
+        // Apart, so that the future of a request that the cache answers is not as large.
+        let (reply, source) = Box::pin(dispatch(&sending, &self.clock)).await?;
         // What is asked while nobody waits is no turn of a conversation.
         let keys = keys.filter(|_| order.facts.way != Way::Background);
         if let Some(keys) = keys {

@@ -1,14 +1,20 @@
 //! Asking the targets of a journey, in order, until one answers.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
+mod content;
+mod hedge;
+mod plain;
 
+pub(super) use self::{content::collect, plain::first_answer};
+use self::{content::is_filtered, hedge::Made};
 use super::{
     catalogue::{Route, Target},
     journey::{Budget, Inquiry, Journey, Leg, plan},
+    meter::metered,
     prompt::Counts,
-    vitals::Guard,
+    tab::Tab,
+    turns::{Turn, Turns},
 };
 use crate::{
     clock::Clock,
@@ -18,14 +24,11 @@ use crate::{
         identity::Scope,
         truncate::{Overflow, told_window},
     },
-    provider::{ChatCall, ChatReply, Events},
+    provider::ChatReply,
     telemetry::names,
     units::{Price, Tokens, Usd},
-    wire::{answer::Answer, ask::Unable, assemble::assemble, chat::ChatRequest, sse},
+    wire::{answer::Answer, ask::Unable, chat::ChatRequest},
 };
-
-/// Why an answer ended that a filter refused.
-const FILTERED: &str = "content_filter";
 
 /// Who gave an answer, and how it was come by.
 #[derive(Debug, Clone)]
@@ -61,6 +64,10 @@ pub(super) struct Sending<'r> {
     pub(super) budget: Budget,
     /// Who has answered this conversation so far.
     pub(super) pinned: Option<(&'r ProviderName, &'r ModelId)>,
+    /// What is set aside for it.
+    pub(super) tab: Option<&'r Arc<Tab>>,
+    /// Whether somebody is asked although all fail too often: not where an old answer is there instead.
+    pub(super) has_last_resort: bool,
 }
 
 /// Sends a request along its route.
@@ -92,7 +99,7 @@ pub(super) async fn dispatch(
         tracing::debug!(provider = %target.provider(), model = %target.model, %skip, "passed over");
         metrics::counter!(names::PASSED_OVER, "reason" => skip.as_str()).increment(1);
     }
-    Dispatch::new(journey, clock).run(sending).await
+    Dispatch::new(journey, sending, clock).run().await
 }
 
 fn cannot(provider: &ProviderName, unable: Unable) -> UpstreamError {
@@ -103,131 +110,129 @@ fn cannot(provider: &ProviderName, unable: Unable) -> UpstreamError {
 }
 
 /// What is left of a journey.
-struct Dispatch<'c> {
+struct Dispatch<'s, 'r, 'c> {
+    sending: &'s Sending<'r>,
     clock: &'c Clock,
-    legs: VecDeque<Leg>,
+    turns: Turns<'c, Leg>,
     window_legs: Vec<Leg>,
     filter_legs: Vec<Leg>,
     on_overflow: Overflow,
-    attempts: u32,
+    /// Who was asked, each time.
     asked: Vec<(ProviderName, ModelId)>,
-    last: Option<UpstreamError>,
     /// What a filter has left nothing of: better than nothing.
     refused: Option<(ChatReply, Source)>,
 }
 
-impl<'c> Dispatch<'c> {
-    fn new(journey: Journey, clock: &'c Clock) -> Self {
+impl<'s, 'r, 'c> Dispatch<'s, 'r, 'c> {
+    fn new(journey: Journey, sending: &'s Sending<'r>, clock: &'c Clock) -> Self {
         Self {
+            sending,
             clock,
-            legs: journey.legs,
+            turns: Turns::new(
+                journey.legs,
+                sending.tab.cloned(),
+                sending.has_last_resort,
+                clock,
+            ),
             window_legs: journey.window_legs,
             filter_legs: journey.filter_legs,
             on_overflow: journey.on_overflow,
-            attempts: 0,
             asked: Vec::new(),
-            last: None,
             refused: None,
         }
     }
 
-    async fn run(mut self, sending: &Sending<'_>) -> Result<(ChatReply, Source), UpstreamError> {
+    async fn run(mut self) -> Result<(ChatReply, Source), UpstreamError> {
         let start = self.clock.now();
-        while let Some(leg) = self.legs.pop_front() {
-            let (request, trimmed) = match leg.prepared(sending.request).await {
-                Ok(prepared) => prepared,
-                Err(unable) => {
-                    self.failed(cannot(leg.target.provider(), unable));
-                    continue;
-                }
-            };
-            let target = &leg.target;
-            let call = ChatCall {
-                request,
-                model: target.model.clone(),
-                scope: sending.scope,
-            };
-            self.attempts += 1;
-            self.asked
-                .push((target.provider().clone(), target.model.clone()));
-            let mut attempt = (target.vitals).begin(self.clock, sending.request.delivery());
-            match target.member.provider.chat(call).await {
+        while let Some((turn, attempt)) = self.turns.next().await {
+            let Made {
+                turn,
+                mut attempt,
+                trimmed,
+                result,
+            } = self.made(turn, attempt).await;
+            match result {
                 Ok(reply) => {
-                    attempt.first_token();
+                    let latency = attempt.first_token();
+                    let leg = &turn.stop;
+                    self.observe(&leg.target, latency);
+                    let attempts = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
                     let waited = self.clock.now().since(start);
                     let source = Source {
                         is_first_choice: leg.is_choice && trimmed.is_none(),
-                        task: sending.route.task.clone(),
+                        task: self.sending.route.task.clone(),
                         trimmed,
-                        ..answered(target, self.attempts, waited)
+                        ..answered(&leg.target, attempts, waited)
                     };
                     if let Some(cut) = trimmed {
                         metrics::counter!(names::TRIMMED).increment(cut.0);
                         tracing::info!(provider = %source.provider, model = %source.model, tokens = cut.0, "cut the prompt");
                     }
-                    let answered = (under_way(reply, attempt), source);
+                    let answered = (metered(reply, attempt), source);
                     if self.filter_legs.is_empty() || !is_filtered(&answered.0) {
                         return Ok(answered);
                     }
-                    tracing::info!(provider = %target.provider(), model = %target.model, "content refused; others are asked");
-                    self.legs = std::mem::take(&mut self.filter_legs).into();
+                    tracing::info!(provider = %answered.1.provider, model = %answered.1.model, "content refused; others are asked");
+                    self.turns.replace(std::mem::take(&mut self.filter_legs));
                     self.refused.get_or_insert(answered);
                 }
                 Err(error) => {
-                    // What it can't be asked, and what is the request's fault, says nothing of how it fares.
-                    if error.is_retryable() && !error.is_unsupported() {
-                        attempt.failed();
-                    }
-                    count(target.provider(), &error);
-                    if let Err(error) = self.go_on(leg, error, sending.request).await {
+                    attempt.failed(&error);
+                    if let Err(error) = self.go_on(turn, error).await {
                         return self.refused.ok_or(error);
                     }
                 }
             }
         }
+        let (route, last) = (self.sending.route, self.turns.into_error());
         let refused = self.refused;
-        refused.ok_or_else(|| self.last.unwrap_or_else(|| nobody(sending.route)))
+        refused.ok_or_else(|| last.unwrap_or_else(|| nobody(route)))
     }
 
     /// Where to go after a failure.
     ///
     /// # Errors
     /// The failure, if asking anybody else is of no use.
-    async fn go_on(
-        &mut self,
-        leg: Leg,
-        error: UpstreamError,
-        request: &Arc<ChatRequest>,
-    ) -> Result<(), UpstreamError> {
-        let (provider, model) = (leg.target.provider(), &leg.target.model);
+    async fn go_on(&mut self, turn: Turn<Leg>, error: UpstreamError) -> Result<(), UpstreamError> {
+        let target = &turn.stop.target;
+        let (provider, model) = (target.provider(), &target.model);
+        if error.is_unasked() {
+            let is_it =
+                |(name, asked): &(ProviderName, ModelId)| name == provider && asked == model;
+            let place = self.asked.iter().rposition(is_it);
+            place.map(|place| self.asked.remove(place));
+        }
+        count(provider, &error);
         if error.is_content_filter() && !self.filter_legs.is_empty() {
-            tracing::info!(provider = %provider, model = %model, "content refused; others are asked");
-            self.legs = std::mem::take(&mut self.filter_legs).into();
+            tracing::info!(%provider, %model, "content refused; others are asked");
+            self.turns.replace(std::mem::take(&mut self.filter_legs));
         } else if error.is_too_long() && self.on_overflow != Overflow::Reject {
-            tracing::info!(provider = %provider, model = %model, "finds the prompt too long");
+            tracing::info!(%provider, %model, "finds the prompt too long");
             if self.on_overflow == Overflow::Trim {
                 let told = told_window(&error.to_string());
-                if let Some(shorter) = leg.shorter(request, told).await {
-                    self.legs.push_front(shorter);
+                if let Some(shorter) = turn.stop.shorter(self.sending.request, told).await {
+                    self.turns.push_front(shorter);
                 }
             } else {
-                self.go_larger(leg.target.limits.window, error.is_unsupported());
+                self.go_larger(target.limits.window, error.is_unsupported());
             }
         } else if !error.is_retryable() {
             return Err(error);
         } else if error.is_unsupported() {
-            tracing::debug!(provider = %provider, model = %model, "can't be asked this");
+            tracing::debug!(%provider, %model, "can't be asked this");
         } else {
-            tracing::warn!(provider = %provider, model = %model, error = error.summary(), "attempt failed");
+            tracing::warn!(%provider, %model, error = error.summary(), "attempt failed");
+            self.turns.failed(turn, error).await;
+            return Ok(());
         }
-        self.failed(error);
+        self.turns.note(error);
         Ok(())
     }
 
     /// After a target of this `window` found the prompt too long: to those made for longer ones. Others would
     /// only say the same; those of which nothing is known are asked if this one was not (`for_nothing`).
     fn go_larger(&mut self, window: Option<Tokens>, for_nothing: bool) {
-        self.legs.retain(|leg| {
+        self.turns.retain(|leg| {
             let windows = leg.target.limits.window.zip(window);
             let is_larger = match windows {
                 Some((theirs, this)) => theirs > this,
@@ -242,54 +247,10 @@ impl<'c> Dispatch<'c> {
                 .iter()
                 .any(|(provider, asked)| provider == larger.target.provider() && asked == model);
             if !was_asked {
-                self.legs.push_front(larger);
+                self.turns.push_front(larger);
             }
         }
     }
-
-    /// That one target lacks something must not hide that another one failed.
-    fn failed(&mut self, error: UpstreamError) {
-        if self.last.is_none() || !error.is_unsupported() {
-            self.last = Some(error);
-        }
-    }
-}
-
-/// What the first of the targets of `route` answers that can, asked by `ask` in order.
-///
-/// # Errors
-/// The last target's, or the first that says that the request itself is wrong.
-pub(super) async fn first_answer<'r, T, F>(
-    route: &'r Route,
-    clock: &Clock,
-    ask: impl Fn(&'r Target) -> F,
-) -> Result<(T, Source), UpstreamError>
-where
-    F: Future<Output = Result<T, UpstreamError>>,
-{
-    let start = clock.now();
-    let mut last: Option<UpstreamError> = None;
-    for (attempts, target) in (1..).zip(route.targets.iter().chain(&route.fallbacks)) {
-        match ask(target).await {
-            Ok(reply) => {
-                let source = Source {
-                    is_first_choice: route.chooses(target),
-                    ..answered(target, attempts, clock.now().since(start))
-                };
-                return Ok((reply, source));
-            }
-            Err(error) => {
-                count(target.provider(), &error);
-                if !error.is_retryable() {
-                    return Err(error);
-                }
-                if last.is_none() || !error.is_unsupported() {
-                    last = Some(error);
-                }
-            }
-        }
-    }
-    Err(last.unwrap_or_else(|| nobody(route)))
 }
 
 /// Counts an answer of `target`, and tells whose it is.
@@ -320,77 +281,5 @@ fn nobody(route: &Route) -> UpstreamError {
     UpstreamError {
         provider: route.name.clone(),
         kind: UpstreamErrorKind::Connect("no target is configured".to_owned()),
-    }
-}
-
-/// The reply, which counts as under way until it is over.
-fn under_way(reply: ChatReply, attempt: Guard) -> ChatReply {
-    match reply {
-        ChatReply::Whole(whole) => ChatReply::Whole(whole),
-        ChatReply::Stream(events) => {
-            let mut attempt = Some(attempt);
-            let rest = events.rest.inspect(move |piece| {
-                if piece.is_err()
-                    && let Some(attempt) = attempt.take()
-                {
-                    attempt.failed();
-                }
-            });
-            ChatReply::Stream(Events {
-                rest: rest.boxed(),
-                ..events
-            })
-        }
-    }
-}
-
-/// Whether a filter has left nothing of the answer.
-fn is_filtered(reply: &ChatReply) -> bool {
-    let empty = |answer: &Answer| {
-        !answer.choices.is_empty()
-            && answer.choices.iter().all(|choice| {
-                let said = choice
-                    .message
-                    .get("content")
-                    .and_then(|content| content.as_str());
-                choice.finish_reason.as_deref() == Some(FILTERED)
-                    && said.is_none_or(str::is_empty)
-                    && !choice.message.contains_key("tool_calls")
-            })
-    };
-    match reply {
-        ChatReply::Whole(whole) => empty(&whole.answer),
-        ChatReply::Stream(events) => {
-            let first = &events.first;
-            if memchr::memmem::find(&first.bytes, FILTERED.as_bytes()).is_none() {
-                return false;
-            }
-            // Whether the end has come too is a matter of chance.
-            let end: &[u8] = if first.last { b"" } else { sse::DONE };
-            let so_far = [&first.bytes, end].concat();
-            assemble(&so_far).is_ok_and(|answer| empty(&answer))
-        }
-    }
-}
-
-/// The whole answer of a reply that no client reads; `None` if it breaks or is longer than `most` bytes.
-pub(super) async fn collect(reply: ChatReply, most: usize) -> Option<Answer> {
-    match reply {
-        ChatReply::Whole(whole) => Some(whole.answer),
-        ChatReply::Stream(Events {
-            first, mut rest, ..
-        }) => {
-            let mut bytes = first.bytes.to_vec();
-            let mut ended = first.last;
-            while !ended {
-                let piece = rest.next().await?.ok()?;
-                if bytes.len() + piece.bytes.len() > most {
-                    return None;
-                }
-                bytes.extend_from_slice(&piece.bytes);
-                ended = piece.last;
-            }
-            assemble(&bytes).ok()
-        }
     }
 }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use super::{
     Asked, Gateway,
+    attempt::Load,
     dispatch::first_answer,
     reply::{Facts, Refusal, Reply, ReplyBody},
+    tab::Tab,
 };
 use crate::{
     error::Error,
     provider::EmbedCall,
     telemetry::ledger::Way,
     units::Tokens,
-    wire::{answer::Usage, embeddings::EmbeddingsRequest},
+    wire::{answer::Usage, chat::Delivery, embeddings::EmbeddingsRequest},
 };
 
 impl Gateway {
@@ -27,6 +29,7 @@ impl Gateway {
             body,
             received,
         } = asked;
+        let body_len = body.len();
         let drops_unsupported = controls.drop_unsupported == Some(true);
         let request = EmbeddingsRequest::parse(body)
             .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
@@ -36,7 +39,21 @@ impl Gateway {
         let route = self.setup().catalogue.route(request.model())?;
         let request = Arc::new(request);
         let mut facts = Facts::new(Way::Bypass, Some("embeddings"), received);
-        let answered = first_answer(&route, &self.clock, |target| {
+        let used = Usage {
+            input: Tokens((body_len as u64).div_ceil(4)),
+            output: Tokens(0),
+        };
+        let price = route.targets.first().and_then(|target| target.price);
+        let tab = Tab::open(caller.account.as_ref(), price, || used);
+        let tab = tab.map_err(|error| Refusal {
+            error,
+            facts: Some(facts.clone()),
+        })?;
+        let load = Load {
+            delivery: Delivery::Json,
+            tokens: used,
+        };
+        let answered = first_answer(&route, load, tab, &self.clock, |target| {
             let call = EmbedCall {
                 request: Arc::clone(&request),
                 model: target.model.clone(),
@@ -45,7 +62,7 @@ impl Gateway {
             async move { target.member.provider.embeddings(call).await }
         })
         .await;
-        let (reply, source) = match answered {
+        let (reply, source, mut attempt) = match answered {
             Ok(answered) => answered,
             Err(error) => {
                 self.ledger.count_failed();
@@ -55,10 +72,12 @@ impl Gateway {
                 });
             }
         };
+        let estimate = used;
         let used = reply.tokens.map(|input| Usage {
             input,
             output: Tokens(0),
         });
+        attempt.used(used.unwrap_or(estimate));
         let price = source.price.zip(used);
         facts.cost = price.map(|(price, used)| price.of(used.input, used.output));
         facts.attempts = source.attempts;

@@ -111,6 +111,8 @@ impl Gateway {
             wish: Wish::of(&controls, &caller),
             facts: Facts::new(Way::Background, None, received),
             ticket: None,
+            tab: None,
+            has_stale: false,
         };
         let chosen = self.choose(&order).await;
         Ok(self.explained(&order, &chosen).await)

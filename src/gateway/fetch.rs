@@ -10,8 +10,8 @@ use futures_util::{StreamExt, stream::BoxStream};
 mod landed;
 mod usage;
 
-pub(super) use self::landed::Landed;
 use self::landed::{Streamed, Told};
+pub(super) use self::{landed::Landed, usage::last_count};
 use super::{
     CallKey, Gateway, Order,
     dispatch::Source,
@@ -26,7 +26,7 @@ use crate::{
     },
     clock::Moment,
     config::CacheMode,
-    error::{UpstreamError, UpstreamErrorKind},
+    error::{Error, UpstreamError, UpstreamErrorKind},
     provider::{ChatReply, Events, Piece},
     telemetry::ledger::Way,
     units::Usd,
@@ -319,7 +319,7 @@ impl Gateway {
         }
     }
 
-    fn refuse(&self, error: UpstreamError, facts: Facts) -> Refusal {
+    pub(super) fn refuse(&self, error: impl Into<Error>, facts: Facts) -> Refusal {
         self.ledger.count_failed();
         Refusal {
             error: error.into(),

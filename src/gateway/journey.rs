@@ -6,8 +6,11 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
+    attempt::Load,
     catalogue::{Route, Target},
     prompt::Counts,
+    tab,
+    turns::Stop,
 };
 use crate::{
     clock::Moment,
@@ -22,11 +25,11 @@ use crate::{
     },
     tokenizer::{Count, Prompt},
     units::Tokens,
-    wire::{ask::Unable, chat::ChatRequest},
+    wire::{answer::Usage, ask::Unable, chat::ChatRequest},
 };
 
 /// The answer that is reckoned with where a request does not say how long it may be.
-const USUAL_ANSWER: Tokens = Tokens(500);
+pub(super) const USUAL_ANSWER: Tokens = Tokens(500);
 
 /// What a request may send.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +57,10 @@ pub(super) struct Leg {
     pub(super) target: Target,
     /// Whether its answer may be kept under the route's name.
     pub(super) is_choice: bool,
+    /// Whether it is one of the route's targets, not a fallback of any kind.
+    pub(super) is_target: bool,
+    /// What it is to take.
+    pub(super) load: Load,
     /// How many tokens the prompt has by its count, and by the bound where it is not counted.
     pub(super) prompt: Count,
     /// What of it was counted.
@@ -176,10 +183,17 @@ fn able(
 impl Inquiry<'_> {
     fn leg(&self, target: Target) -> Leg {
         let room = room(&target, self.request, self.route, self.budget);
+        let prompt = self.counts.total(target.family);
         let mut leg = Leg {
             is_choice: self.route.chooses(&target),
+            is_target: self
+                .route
+                .targets
+                .iter()
+                .any(|own| own.is(target.provider(), &target.model)),
+            load: self.load(prompt),
             for_long: false,
-            prompt: self.counts.total(target.family),
+            prompt,
             counted: self.counts.prompt(target.family).cloned(),
             room,
             cut_to: None,
@@ -191,6 +205,18 @@ impl Inquiry<'_> {
             leg.cut_to = room.map(|room| room.soft);
         }
         leg
+    }
+
+    /// What a call is about to take, with a prompt of this length.
+    fn load(&self, prompt: Count) -> Load {
+        let used = tab::estimate(self.request, self.counts.bound);
+        Load {
+            delivery: self.request.delivery(),
+            tokens: Usage {
+                input: used.input.clamp(prompt.least, prompt.most),
+                ..used
+            },
+        }
     }
 
     /// By the strategy of the route.
@@ -214,6 +240,20 @@ impl Inquiry<'_> {
             .into_iter()
             .filter_map(|place| legs.get(place).cloned())
             .collect()
+    }
+}
+
+impl Stop for Leg {
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn is_choice(&self) -> bool {
+        self.is_choice
+    }
+
+    fn load(&self) -> Load {
+        self.load
     }
 }
 

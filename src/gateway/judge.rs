@@ -64,6 +64,8 @@ impl ModelJudge {
             scope: None,
             budget: setup.budget(&Wish::default(), &route),
             pinned: None,
+            tab: None,
+            has_last_resort: false,
         };
         let (reply, source) = dispatch(&sending, &self.clock).await.ok()?;
         let answer = collect(reply, LONGEST).await?;

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use super::{
+    account::Account,
     catalogue::Destination,
     lookup::Recipient,
     record::Ticket,
     reply::Facts,
     setup::{Setup, Wish},
+    tab::{self, Tab},
 };
 use crate::{
+    error::Error,
     policy::identity::{Fingerprint, Scope},
+    tokenizer,
     wire::chat::ChatRequest,
 };
 
@@ -27,6 +31,10 @@ pub(super) struct Order {
     pub(super) facts: Facts,
     /// How to keep the answer, if it may be.
     pub(super) ticket: Option<Ticket>,
+    /// What is set aside for it, if its client has limits.
+    pub(super) tab: Option<Arc<Tab>>,
+    /// Whether there is an old answer, in case that nobody gives a new one.
+    pub(super) has_stale: bool,
 }
 
 /// Whoever has the same may share a call. Equal requests are not enough: another name may have other
@@ -40,6 +48,23 @@ pub(super) struct CallKey {
 }
 
 impl Order {
+    /// Sets aside what asking a provider may take of the client's limits and budget.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], [`Error::BudgetExceeded`].
+    pub(super) fn open_tab(&mut self, account: Option<&Arc<Account>>) -> Result<(), Error> {
+        let route = match &self.destination {
+            Destination::Route(route)
+            | Destination::Auto {
+                otherwise: route, ..
+            } => route,
+        };
+        let price = route.targets.first().and_then(|target| target.price);
+        let used = || tab::estimate(&self.request, tokenizer::bound(&self.request));
+        self.tab = Tab::open(account, price, used)?;
+        Ok(())
+    }
+
     /// What this order's call may be shared by, if its answer may be kept.
     pub(super) fn call_key(&self) -> Option<CallKey> {
         let ticket = self.ticket.as_ref()?;

@@ -57,7 +57,7 @@ async fn work_on<T: Send + 'static>(
 #[derive(Debug, Clone)]
 pub(super) struct Counts {
     /// More than it has, by its bytes.
-    bound: Tokens,
+    pub(super) bound: Tokens,
     /// By how models of a family count, where the bound says too little.
     counted: Vec<(Family, Arc<Prompt>)>,
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -43,6 +44,8 @@ use crate::{
 
 /// Requests longer than this, in bytes, are not counted unasked: it takes milliseconds.
 const LONGEST_COUNTED: usize = 16 << 10;
+/// Requests that are counted, or wait for it, at the same time.
+const COUNTS: usize = 256;
 
 /// The right to keep one answer, and where.
 #[derive(Debug, Clone)]
@@ -82,6 +85,7 @@ pub struct Recorder {
     largest: usize,
     tasks: TaskTracker,
     clock: Clock,
+    counting: Arc<Semaphore>,
 }
 
 impl Recorder {
@@ -105,6 +109,7 @@ impl Recorder {
             largest,
             tasks,
             clock,
+            counting: Arc::new(Semaphore::new(COUNTS)),
         }
     }
 
@@ -236,10 +241,15 @@ impl Recorder {
     }
 
     /// Counts the tokens of a stream that came without a count, so that it is billed and its hits
-    /// are known to save something.
+    /// are known to save something. If too many wait for it, it is not billed, and the next hit counts it.
     fn count(&self, entry: Arc<Entry>, request: Arc<ChatRequest>) {
+        let Ok(permit) = Arc::clone(&self.counting).try_acquire_owned() else {
+            tracing::debug!("an answer was not counted: too many wait for it");
+            return;
+        };
         let ledger = Arc::clone(&self.ledger);
         self.tasks.spawn_blocking(move || {
+            let _permit = permit;
             replay::count_tokens(&entry, &request);
             ledger.bill(entry.tokens(), entry.cost());
         });

@@ -2,20 +2,33 @@
 //!
 //! Invariant: what [`Vitals::begin`] counts is counted down again, however the request ends.
 
+mod told;
+
 use std::{
+    collections::HashMap,
+    hash::Hash,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use moka::sync::Cache;
+use moka::{
+    self,
+    sync::{Cache, CacheBuilder},
+};
 
+use super::{attempt::Urgency, limiter::Limiter};
 use crate::{
     clock::{Clock, Moment},
     ident::{ModelId, ProviderName},
-    policy::routing::{peak_ewma::PeakEwma, strategy::Candidate},
+    policy::{
+        breaker::{self, Breaker, Change, Force, Outcome, Permit, Refused, View},
+        hedge::{self, Hedges},
+        limit::Limits,
+        routing::{peak_ewma::PeakEwma, strategy::Candidate},
+    },
     units::Price,
     wire::chat::Delivery,
 };
@@ -25,55 +38,134 @@ use crate::{
 const FAILURE: Duration = Duration::from_secs(30);
 /// After this time without an answer, one that was given up tells something of the target.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// When to come back where even a last resort is taken.
+const LAST_RESORT: Duration = Duration::from_secs(1);
 /// Targets that are remembered: far more than any configuration has, but requests can make up models.
 const MOST_TARGETS: u64 = 10_000;
 /// How long a target is remembered that nobody asks.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
+/// A provider's model.
+type Name = (ProviderName, ModelId);
+
 /// The vitals of all targets; clones share them. They outlive a change of the configuration.
 #[derive(Debug, Clone)]
-pub struct VitalsTable(Cache<(ProviderName, ModelId), Arc<Vitals>>);
+pub struct VitalsTable {
+    targets: Cache<Name, Arc<Vitals>>,
+    /// Those whose breakers follow an operator, which are never forgotten.
+    forced: Arc<Mutex<HashMap<Name, Arc<Vitals>>>>,
+    /// Those of a provider, and of its models.
+    limiters: Cache<(ProviderName, Option<ModelId>), Arc<Limiter>>,
+    clock: Clock,
+}
+
+fn table<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>()
+-> CacheBuilder<K, V, Cache<K, V>> {
+    let cache = Cache::builder().max_capacity(MOST_TARGETS);
+    cache.time_to_idle(IDLE)
+}
 
 impl VitalsTable {
     /// Of no target yet.
     #[must_use]
-    pub fn new() -> Self {
-        let cache = Cache::builder()
-            .max_capacity(MOST_TARGETS)
-            .time_to_idle(IDLE);
-        Self(cache.build())
+    pub fn new(clock: &Clock) -> Self {
+        Self {
+            targets: table()
+                .eviction_listener(|name, _, cause| told::forgotten(&name, cause))
+                .build(),
+            forced: Arc::default(),
+            limiters: table().build(),
+            clock: clock.clone(),
+        }
     }
 
     /// The vitals of this provider's `model`.
     #[must_use]
     pub fn of(&self, provider: &ProviderName, model: &ModelId) -> Arc<Vitals> {
-        let target = (provider.clone(), model.clone());
-        self.0.get_with(target, Arc::default)
+        let name = (provider.clone(), model.clone());
+        if let Some(forced) = self.forced().get(&name) {
+            return Arc::clone(forced);
+        }
+        let vitals = || Arc::new(Vitals::new(name.clone()));
+        self.targets.get_with_by_ref(&name, vitals)
     }
-}
 
-impl Default for VitalsTable {
-    fn default() -> Self {
-        Self::new()
+    /// Has the breaker of this provider's `model` follow an operator until it is told otherwise, however long
+    /// nobody asks; `None` lets it decide by itself again.
+    pub fn force(
+        &self,
+        provider: &ProviderName,
+        model: &ModelId,
+        force: Option<Force>,
+        now: Moment,
+    ) {
+        let vitals = self.of(provider, model);
+        let name = (provider.clone(), model.clone());
+        let mut forced = self.forced();
+        vitals.with_breaker(|breaker| ((), breaker.force(force, now)));
+        if force.is_some() {
+            forced.insert(name, vitals);
+        } else {
+            forced.remove(&name);
+            self.targets.insert(name, vitals);
+        }
+    }
+
+    /// What holds this provider, or one of its models, to `limits`: the same as before, unless they are
+    /// others now.
+    pub(super) fn limiter(
+        &self,
+        provider: &ProviderName,
+        model: Option<&ModelId>,
+        limits: Limits,
+    ) -> Option<Arc<Limiter>> {
+        if limits.is_empty() {
+            return None;
+        }
+        let limited = (provider.clone(), model.cloned());
+        let entry = self.limiters.entry(limited).and_upsert_with(|known| {
+            let known = known.map(moka::Entry::into_value);
+            let known = known.filter(|known| known.limits() == limits);
+            known.unwrap_or_else(|| Limiter::new(limits, &self.clock))
+        });
+        Some(entry.into_value())
+    }
+
+    /// All targets that are remembered.
+    #[must_use]
+    pub fn all(&self) -> Vec<(ProviderName, ModelId, Arc<Vitals>)> {
+        let mut all = self.forced().clone();
+        let known = self.targets.iter();
+        all.extend(known.map(|(name, vitals)| (Name::clone(&name), vitals)));
+        let all = all.into_iter();
+        all.map(|((provider, model), vitals)| (provider, model, vitals))
+            .collect()
+    }
+
+    fn forced(&self) -> MutexGuard<'_, HashMap<Name, Arc<Vitals>>> {
+        self.forced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// How one target fares.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Vitals {
+    name: Name,
     in_flight: AtomicU32,
-    latencies: Mutex<Latencies>,
+    latencies: Mutex<ByDelivery<PeakEwma>>,
+    breaker: Mutex<Breaker>,
+    hedges: Mutex<ByDelivery<Hedges>>,
 }
 
 /// Apart, since a stream begins with its first word and a whole answer comes with its last.
 #[derive(Debug, Default)]
-struct Latencies {
-    whole: PeakEwma,
-    stream: PeakEwma,
+struct ByDelivery<T> {
+    whole: T,
+    stream: T,
 }
 
-impl Latencies {
-    fn of(&mut self, delivery: Delivery) -> &mut PeakEwma {
+impl<T> ByDelivery<T> {
+    fn of(&mut self, delivery: Delivery) -> &mut T {
         match delivery {
             Delivery::Json => &mut self.whole,
             Delivery::Stream { .. } => &mut self.stream,
@@ -82,6 +174,16 @@ impl Latencies {
 }
 
 impl Vitals {
+    fn new(name: Name) -> Self {
+        Self {
+            name,
+            in_flight: AtomicU32::default(),
+            latencies: Mutex::default(),
+            breaker: Mutex::default(),
+            hedges: Mutex::default(),
+        }
+    }
+
     /// The requests under way, streams that are being read included.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
@@ -117,7 +219,82 @@ impl Vitals {
         }
     }
 
-    fn with_latencies<T>(&self, with: impl FnOnce(&mut Latencies) -> T) -> T {
+    /// Lets a call through, or not.
+    ///
+    /// # Errors
+    /// [`Refused`] with the time until it is worth another try.
+    pub(super) fn admit(
+        &self,
+        now: Moment,
+        rules: &breaker::Rules,
+        urgency: Urgency,
+    ) -> Result<Permit, Refused> {
+        self.with_breaker(|breaker| {
+            let permit = match urgency {
+                Urgency::Usual => breaker.admit(now, rules),
+                Urgency::LastResort => breaker.last_resort(now, rules).ok_or(Refused {
+                    retry_after: rules.open_for.min(LAST_RESORT),
+                }),
+            };
+            let change = permit.as_ref().ok().and_then(Permit::change);
+            (permit, change)
+        })
+    }
+
+    /// Takes in how a call ended that was let through.
+    pub(super) fn settle(
+        &self,
+        permit: Permit,
+        outcome: Outcome,
+        now: Moment,
+        rules: &breaker::Rules,
+    ) {
+        let chance = fastrand::f64();
+        self.with_breaker(|breaker| ((), breaker.settle(permit, outcome, now, rules, chance)));
+    }
+
+    /// Takes in that an answer broke off that had begun.
+    pub(super) fn broke_off(&self, now: Moment, rules: &breaker::Rules) {
+        let chance = fastrand::f64();
+        self.with_breaker(|breaker| ((), breaker.broke_off(now, rules, chance)));
+    }
+
+    /// After which wait another target may be asked beside this one.
+    pub(super) fn hedge_after(&self, delivery: Delivery, rules: &hedge::Rules) -> Option<Duration> {
+        self.with_hedges(|hedges| hedges.of(delivery).begin(rules))
+    }
+
+    /// Takes the right to ask another target beside this one.
+    pub(super) fn may_hedge(&self, delivery: Delivery) -> bool {
+        self.with_hedges(|hedges| hedges.of(delivery).withdraw())
+    }
+
+    /// Takes in how long this target took to begin its answer, for those who hedge.
+    pub(super) fn hedge_observe(&self, delivery: Delivery, latency: Duration) {
+        self.with_hedges(|hedges| hedges.of(delivery).observe(latency));
+    }
+
+    fn with_hedges<T>(&self, with: impl FnOnce(&mut ByDelivery<Hedges>) -> T) -> T {
+        with(&mut (self.hedges.lock()).unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What operators see of its breaker.
+    #[must_use]
+    pub fn view(&self, now: Moment, rules: &breaker::Rules) -> View {
+        self.with_breaker(|breaker| (breaker.view(now, rules), None))
+    }
+
+    /// Operators are told of a change before the next one can happen.
+    fn with_breaker<T>(&self, with: impl FnOnce(&mut Breaker) -> (T, Option<Change>)) -> T {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, change) = with(&mut breaker);
+        if let Some(change) = change {
+            told::told(&self.name, change);
+        }
+        result
+    }
+
+    fn with_latencies<T>(&self, with: impl FnOnce(&mut ByDelivery<PeakEwma>) -> T) -> T {
         // Nothing that is done under the lock can leave half of it.
         with(&mut (self.latencies.lock()).unwrap_or_else(PoisonError::into_inner))
     }
@@ -179,148 +356,4 @@ impl Drop for Guard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STREAM: Delivery = Delivery::Stream { usage: false };
-
-    const fn ms(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
-    fn latency(vitals: &Vitals, delivery: Delivery, clock: &Clock) -> Option<Duration> {
-        vitals.candidate(1, None, delivery, clock.now()).latency
-    }
-
-    #[test]
-    fn requests_are_under_way_until_their_guard_is_gone() {
-        let (clock, vitals) = (Clock::manual(), Arc::new(Vitals::default()));
-        let mut one = vitals.begin(&clock, STREAM);
-        let two = vitals.begin(&clock, Delivery::Json);
-        one.first_token();
-        assert_eq!(
-            vitals.in_flight(),
-            2,
-            "a stream lasts beyond its first word"
-        );
-        assert_eq!(
-            vitals.candidate(3, None, STREAM, clock.now()),
-            Candidate {
-                weight: 3,
-                price: None,
-                latency: Some(Duration::ZERO),
-                in_flight: 2
-            }
-        );
-        two.failed();
-        assert_eq!(vitals.in_flight(), 1);
-        drop(one);
-        assert_eq!(vitals.in_flight(), 0);
-    }
-
-    #[test]
-    fn a_panic_leaves_nothing_under_way() {
-        let (clock, vitals) = (Clock::manual(), Arc::new(Vitals::default()));
-        let shared = Arc::clone(&vitals);
-        let thread = std::thread::spawn(move || {
-            let _guard = shared.begin(&clock, STREAM);
-            shared.with_latencies(|_| panic!("while the lock is held"));
-        });
-        assert!(thread.join().is_err());
-        assert_eq!(vitals.in_flight(), 0);
-        let clock = Clock::manual();
-        let mut guard = vitals.begin(&clock, STREAM);
-        clock.advance(ms(40));
-        guard.first_token();
-        assert_eq!(latency(&vitals, STREAM, &clock), Some(ms(40)));
-    }
-
-    #[test]
-    fn threads_count_together() {
-        let vitals = Arc::new(Vitals::default());
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let clock = Clock::manual();
-                    for turn in 0..500 {
-                        let mut guard = vitals.begin(&clock, STREAM);
-                        match turn % 3 {
-                            0 => guard.first_token(),
-                            1 => guard.failed(),
-                            _ => {}
-                        }
-                    }
-                });
-            }
-        });
-        assert_eq!(vitals.in_flight(), 0);
-    }
-
-    #[test]
-    fn the_time_to_the_first_word_counts_once() {
-        let (clock, vitals) = (Clock::manual(), Arc::new(Vitals::default()));
-        assert_eq!(latency(&vitals, STREAM, &clock), None);
-        clock.advance(ms(5_000));
-        let mut guard = vitals.begin(&clock, STREAM);
-        clock.advance(ms(300));
-        guard.first_token();
-        clock.advance(ms(9_000));
-        guard.first_token();
-        drop(guard);
-        assert_eq!(latency(&vitals, STREAM, &clock), Some(ms(300)));
-        assert_eq!(latency(&vitals, Delivery::Json, &clock), None, "not told");
-    }
-
-    #[test]
-    fn a_quick_failure_does_not_look_quick() {
-        let (clock, vitals) = (Clock::manual(), Arc::new(Vitals::default()));
-        let guard = vitals.begin(&clock, STREAM);
-        clock.advance(ms(2));
-        guard.failed();
-        assert_eq!(latency(&vitals, STREAM, &clock), Some(FAILURE));
-        assert_eq!(latency(&vitals, Delivery::Json, &clock), Some(FAILURE));
-        let guard = vitals.begin(&clock, STREAM);
-        clock.advance(FAILURE * 2);
-        guard.failed();
-        assert_eq!(latency(&vitals, STREAM, &clock), Some(FAILURE * 2));
-    }
-
-    #[test]
-    fn a_stream_that_breaks_has_failed_too() {
-        let (clock, vitals) = (Clock::manual(), Arc::new(Vitals::default()));
-        let mut guard = vitals.begin(&clock, STREAM);
-        clock.advance(ms(100));
-        guard.first_token();
-        guard.failed();
-        assert_eq!(latency(&vitals, STREAM, &clock), Some(FAILURE));
-        clock.advance(Duration::from_secs(120));
-        let calm = latency(&vitals, STREAM, &clock).unwrap();
-        assert!(calm < ms(110), "{calm:?}");
-    }
-
-    #[test]
-    fn what_is_given_up_tells_only_of_long_waits() {
-        let (clock, vitals) = (Clock::manual(), Arc::new(Vitals::default()));
-        let guard = vitals.begin(&clock, STREAM);
-        clock.advance(ms(900));
-        drop(guard);
-        assert_eq!(latency(&vitals, STREAM, &clock), None);
-        let guard = vitals.begin(&clock, STREAM);
-        clock.advance(ms(20_000));
-        drop(guard);
-        assert_eq!(latency(&vitals, STREAM, &clock), Some(ms(20_000)));
-    }
-
-    #[test]
-    fn every_target_has_its_own() {
-        let table = VitalsTable::new();
-        let provider = |name: &str| ProviderName::new(name).unwrap();
-        let model = |name: &str| ModelId::new(name).unwrap();
-        let one = table.of(&provider("p"), &model("m"));
-        let _guard = one.begin(&Clock::manual(), STREAM);
-        let same = table.clone().of(&provider("p"), &model("m"));
-        assert!(Arc::ptr_eq(&one, &same) && same.in_flight() == 1);
-        assert_eq!(table.of(&provider("q"), &model("m")).in_flight(), 0);
-        assert_eq!(table.of(&provider("p"), &model("n")).in_flight(), 0);
-    }
-}
+mod tests;

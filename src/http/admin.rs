@@ -15,6 +15,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
+pub(super) mod breakers;
+pub(super) mod clients;
 pub(super) mod entries;
 pub(super) mod route;
 pub(super) mod transfer;
@@ -63,6 +65,7 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, headers: HeaderMap) -> Re
             "needs_restart": config.needs_restart,
         },
         "requests": api.ledger.totals(),
+        "in_flight": {"requests": api.load.requests(), "bytes": api.load.bytes()},
         "cache": {
             "entries": size.entries,
             "bytes": size.bytes,
@@ -79,6 +82,7 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, headers: HeaderMap) -> Re
             "inactive": inactive,
             "demo": catalogue.is_demo(),
         },
+        "breakers": breakers::summary(&api),
     });
     let mut response = Json(body).into_response();
     response

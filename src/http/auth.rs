@@ -3,14 +3,18 @@
 //! A key is looked up by its SHA-256, so that comparing takes the same time whatever is presented.
 //! Invariant: no two keys share a scope unless the configuration names a namespace for both.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::http::{HeaderMap, header};
 
 use crate::{
+    clock::UnixMillis,
     config::{AllowedModels, CacheOverrides, Client, KeyDigest},
     error::Error,
-    gateway::Caller,
+    gateway::{
+        Caller,
+        account::{Account, Accounts},
+    },
     ident::ClientName,
     policy::identity::{Scope, ScopeKind},
 };
@@ -20,33 +24,56 @@ use crate::{
 pub struct Auth {
     secret: [u8; 32],
     generation: u64,
-    callers: HashMap<KeyDigest, Caller>,
+    callers: HashMap<KeyDigest, Known>,
     keys: HashMap<ClientName, KeyDigest>,
+    /// As they are configured.
+    accounts: Vec<Listed>,
+}
+
+#[derive(Debug)]
+struct Known {
+    caller: Caller,
+    expires: Option<UnixMillis>,
+}
+
+/// A configured client, for operators.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// What it asks and spends.
+    pub(super) account: Arc<Account>,
+    /// When its key ends.
+    pub(super) expires: Option<UnixMillis>,
 }
 
 impl Auth {
     /// The configured `clients`; if there are none, everybody may. `secret` is of this process alone;
-    /// `generation` is that of the configuration.
+    /// `generation` is that of the configuration. Their `accounts` go by these terms from now on.
     #[must_use]
-    pub fn new(secret: [u8; 32], clients: &[Client], generation: u64) -> Self {
-        let callers = clients.iter().map(|client| {
+    pub fn new(secret: [u8; 32], clients: &[Client], generation: u64, accounts: &Accounts) -> Self {
+        let accounts: Vec<Listed> = (clients.iter())
+            .map(|client| Listed {
+                account: accounts.of(client),
+                expires: client.expires,
+            })
+            .collect();
+        let callers = clients.iter().zip(&accounts).map(|(client, listed)| {
             let own = Scope::new(&secret, ScopeKind::Key, client.key.as_bytes());
             let scope = client.namespace.as_ref().map_or(own, |shared| {
                 Scope::new(&secret, ScopeKind::Shared, shared.as_str().as_bytes())
             });
-            (
-                client.key,
-                Caller {
-                    generation,
-                    scope,
-                    own,
-                    namespace: client.namespace.clone(),
-                    cache: client.cache,
-                    allowed: client.allowed_models.clone(),
-                    max_input: client.max_input_tokens,
-                    on_overflow: client.on_overflow,
-                },
-            )
+            let caller = Caller {
+                generation,
+                scope,
+                own,
+                namespace: client.namespace.clone(),
+                cache: client.cache,
+                allowed: client.allowed_models.clone(),
+                max_input: client.max_input_tokens,
+                on_overflow: client.on_overflow,
+                account: Some(Arc::clone(&listed.account)),
+            };
+            let expires = client.expires;
+            (client.key, Known { caller, expires })
         });
         Self {
             secret,
@@ -55,14 +82,20 @@ impl Auth {
             keys: (clients.iter())
                 .map(|client| (client.name.clone(), client.key))
                 .collect(),
+            accounts,
         }
+    }
+
+    /// The configured clients, in their order.
+    pub(super) fn clients(&self) -> &[Listed] {
+        &self.accounts
     }
 
     /// Who sent these headers.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] if keys are configured and this is none of them.
-    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+    /// [`Error::Unauthorized`] if keys are configured and this is none of them; [`Error::Expired`].
+    pub fn caller(&self, headers: &HeaderMap, now: UnixMillis) -> Result<Caller, Error> {
         let key = presented(headers);
         if self.callers.is_empty() {
             return Ok(self.anybody(key));
@@ -70,12 +103,16 @@ impl Auth {
         let key = key.ok_or(Error::Unauthorized(
             "no API key was sent; send one as `Authorization: Bearer KEY`",
         ))?;
-        let caller = std::str::from_utf8(key)
+        let known = std::str::from_utf8(key)
             .ok()
-            .and_then(|key| self.callers.get(&KeyDigest::of(key)).cloned());
-        caller.ok_or(Error::Unauthorized(
+            .and_then(|key| self.callers.get(&KeyDigest::of(key)));
+        let known = known.ok_or(Error::Unauthorized(
             "the API key that was sent is not known here",
-        ))
+        ))?;
+        if known.expires.is_some_and(|end| now >= end) {
+            return Err(Error::Expired);
+        }
+        Ok(known.caller.clone())
     }
 
     /// The client of this name. Without one: who sends no key, where none is needed.
@@ -91,7 +128,8 @@ impl Auth {
         };
         let name = ClientName::new(client).ok();
         let key = name.and_then(|name| self.keys.get(&name));
-        key.and_then(|key| self.callers.get(key).cloned())
+        key.and_then(|key| self.callers.get(key))
+            .map(|known| known.caller.clone())
             .ok_or("`client` is not the name of a configured client")
     }
 
@@ -118,6 +156,7 @@ impl Auth {
             allowed: AllowedModels::All,
             max_input: None,
             on_overflow: None,
+            account: None,
         }
     }
 }

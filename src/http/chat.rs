@@ -11,11 +11,12 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{StreamExt, future, stream::BoxStream};
 
-use super::{Api, body, error, headers};
+use super::{Api, body, error, headers, held};
 use crate::{
     error::{Error, UpstreamError},
     gateway::{
         Asked,
+        account::Account,
         reply::{Refusal, Reply, ReplyBody},
     },
     wire::{controls::InvalidControl, sse},
@@ -23,42 +24,72 @@ use crate::{
 
 /// Answers a chat request.
 pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let answered = answer(&api, request).await;
-    render(&api, answered)
+    serve(&api, request, |asked| api.gateway.chat(asked)).await
 }
 
-/// Who asks, and what.
-///
-/// # Errors
-/// As of [`auth`](super::auth), [`headers::controls`] and [`body::read`], the first before the others.
-pub(super) async fn receive(api: &Api, request: Request) -> Result<Asked, Error> {
+/// Answers a request as `answer` does, within the limits of who asks, who is told how much is left of them.
+pub(super) async fn serve<F>(
+    api: &Api,
+    request: Request,
+    answer: impl FnOnce(Asked) -> F,
+) -> Response
+where
+    F: Future<Output = Result<Reply, Refusal>>,
+{
     let received = api.clock.now();
     let (head, request_body) = request.into_parts();
     let front = api.front.load_full();
-    let known = front.auth.caller(&head.headers).and_then(|caller| {
-        let controls = headers::controls(&head.headers);
-        let invalid =
-            |invalid: InvalidControl| Error::bad_request(Some(invalid.name), invalid.message);
-        Ok((caller, controls.map_err(invalid)?))
-    });
-    let (caller, controls) = match known {
-        Ok(known) => known,
+    let caller = match front.auth.caller(&head.headers, api.clock.unix()) {
+        Ok(caller) => caller,
         Err(error) => {
-            body::skip(request_body).await;
-            return Err(error);
+            body::skip(&head.headers, request_body).await;
+            return error.into_response();
         }
     };
-    let body = body::read(&head.headers, request_body, front.max_body).await?;
-    Ok(Asked {
-        caller,
-        controls,
-        body,
-        received,
-    })
+    let account = caller.account.clone();
+    let entered = account.as_ref().map_or(Ok(None), |account| account.enter());
+    let controls = headers::controls(&head.headers);
+    let invalid = |invalid: InvalidControl| Error::bad_request(Some(invalid.name), invalid.message);
+    let admitted = entered.and_then(|place| Ok((place, controls.map_err(invalid)?)));
+    let (place, controls) = match admitted {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            body::skip(&head.headers, request_body).await;
+            let mut response = error.into_response();
+            tell(&mut response, account.as_deref());
+            return response;
+        }
+    };
+    let answered = match body::read(api, &head, request_body, front.max_body).await {
+        Ok(body) => {
+            let asked = Asked {
+                caller,
+                controls,
+                body,
+                received,
+            };
+            answer(asked).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    let mut response = render(api, answered);
+    tell(&mut response, account.as_deref());
+    match place {
+        // The place is taken until the answer has been delivered.
+        Some(place) => held::hold(response, place),
+        None => response,
+    }
+}
+
+/// Tells a client how much is left to it.
+fn tell(response: &mut Response, account: Option<&Account>) {
+    if let Some(account) = account {
+        headers::rate_limits(response.headers_mut(), &account.levels());
+    }
 }
 
 /// An answer or a refusal as clients see it.
-pub(super) fn render(api: &Api, answered: Result<Reply, Refusal>) -> Response {
+fn render(api: &Api, answered: Result<Reply, Refusal>) -> Response {
     match answered {
         Ok(reply) => respond(api, reply),
         Err(Refusal { error, facts }) => {
@@ -69,11 +100,6 @@ pub(super) fn render(api: &Api, answered: Result<Reply, Refusal>) -> Response {
             response
         }
     }
-}
-
-async fn answer(api: &Api, request: Request) -> Result<Reply, Refusal> {
-    let asked = receive(api, request).await?;
-    api.gateway.chat(asked).await
 }
 
 fn respond(api: &Api, reply: Reply) -> Response {

@@ -55,6 +55,36 @@ fn shape(error: &Error) -> Shape {
             Some("unsupported_encoding"),
         ),
         Error::Unauthorized(_) => of(StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key")),
+        Error::Expired => of(StatusCode::FORBIDDEN, INVALID, Some("expired_api_key")),
+        Error::RateLimited { retry_after, .. } => Shape {
+            retry_after: Some(*retry_after),
+            ..of(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limit_error",
+                Some("rate_limit_exceeded"),
+            )
+        },
+        Error::BudgetExceeded { retry_after, .. } => Shape {
+            retry_after: *retry_after,
+            ..of(
+                StatusCode::TOO_MANY_REQUESTS,
+                "budget_exceeded",
+                Some("budget_exceeded"),
+            )
+        },
+        Error::Overloaded { retry_after, .. } => Shape {
+            retry_after: Some(*retry_after),
+            ..of(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "server_error",
+                Some("overloaded"),
+            )
+        },
+        Error::SlowBody => of(
+            StatusCode::REQUEST_TIMEOUT,
+            INVALID,
+            Some("request_timeout"),
+        ),
         Error::ModelNotAllowed(_) => of(StatusCode::FORBIDDEN, INVALID, Some("model_not_allowed")),
         Error::UnknownModel { .. } => of(StatusCode::NOT_FOUND, INVALID, Some("model_not_found")),
         Error::NotCached => of(StatusCode::GATEWAY_TIMEOUT, INVALID, Some("not_cached")),
@@ -80,16 +110,12 @@ fn upstream_shape(error: &UpstreamError) -> Shape {
     };
     match &error.kind {
         UpstreamErrorKind::Timeout(_) => of(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
-        UpstreamErrorKind::Status { status, body, .. } => match *status {
+        UpstreamErrorKind::Status { status, .. } => match *status {
             // Ours to mend: a client that is told 401 would throw its own, good key away.
             401..=403 | 407 => of(StatusCode::BAD_GATEWAY, "upstream_auth"),
             429 => {
-                // An account without credit is no matter of waiting; clients tell the two apart by this.
-                let is_spent = body.as_ref().is_some_and(|theirs| {
-                    let words = [&theirs.code, &theirs.kind];
-                    words.iter().any(|word| word.as_deref() == Some(QUOTA))
-                });
-                let (kind, code) = if is_spent {
+                // Clients tell the two apart by this.
+                let (kind, code) = if error.is_out_of_credit() {
                     (QUOTA, QUOTA)
                 } else {
                     ("rate_limit_error", "rate_limit_exceeded")
@@ -115,6 +141,12 @@ fn upstream_shape(error: &UpstreamError) -> Shape {
                 )
             },
             _ => of(StatusCode::BAD_GATEWAY, "upstream_error"),
+        },
+        UpstreamErrorKind::Open { .. } => of(StatusCode::SERVICE_UNAVAILABLE, "circuit_open"),
+        UpstreamErrorKind::NoKey { .. } => of(StatusCode::BAD_GATEWAY, "upstream_auth"),
+        UpstreamErrorKind::Busy { .. } => Shape {
+            kind: "rate_limit_error",
+            ..of(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded")
         },
         UpstreamErrorKind::Untranslatable(unable) => Shape {
             status: StatusCode::BAD_REQUEST,
@@ -185,6 +217,11 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         Error::TooLarge { .. }
         | Error::Encoded
         | Error::Unauthorized(_)
+        | Error::Expired
+        | Error::RateLimited { .. }
+        | Error::BudgetExceeded { .. }
+        | Error::Overloaded { .. }
+        | Error::SlowBody
         | Error::NotCached
         | Error::UnknownAnswer
         | Error::NoSuchEntry
@@ -212,6 +249,7 @@ pub(super) fn body(error: &Error) -> Vec<u8> {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         const ORIGIN: HeaderName = HeaderName::from_static("x-refrain-error-origin");
+        const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
         const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
         let shape = shape(&self);
         let mut response = Response::new(Body::from(body(&self)));
@@ -221,24 +259,27 @@ impl IntoResponse for Error {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        let upstream = matches!(&self, Self::Exhausted(error)
-            if !matches!(error.kind, UpstreamErrorKind::Untranslatable(_)));
+        let upstream = matches!(&self, Self::Exhausted(error) if !error.is_unasked());
         let origin = if upstream { "upstream" } else { "gateway" };
         headers.insert(ORIGIN, HeaderValue::from_static(origin));
         if let Some(wait) = shape.retry_after {
             // Rounded up: a client that comes a moment too early is refused again.
-            headers.insert(
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_millis().div_ceil(1000) as u64),
-            );
+            let up = |unit: u128| {
+                let units = wait.as_nanos().div_ceil(unit);
+                HeaderValue::from(u64::try_from(units).unwrap_or(u64::MAX))
+            };
+            headers.insert(header::RETRY_AFTER, up(1_000_000_000));
+            // What the official clients look at first.
+            headers.insert(RETRY_AFTER_MS, up(1_000_000));
         }
         if matches!(self, Self::Unauthorized(_)) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(self, Self::NotCached) {
+        // The official clients would try again within a second or two.
+        if matches!(self, Self::NotCached | Self::BudgetExceeded { .. }) {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
-        if matches!(self, Self::TooLarge { .. }) {
+        if matches!(self, Self::TooLarge { .. } | Self::SlowBody) {
             // The rest of the body is not read.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -251,7 +292,8 @@ impl IntoResponse for Error {
 pub(super) async fn no_such_path(request: Request) -> Error {
     let path: String = request.uri().path().chars().take(200).collect();
     let method = request.method().clone();
-    super::body::skip(request.into_body()).await;
+    let (head, body) = request.into_parts();
+    super::body::skip(&head.headers, body).await;
     Error::NoSuchPath(format!(
         "there is no {method} {path}; there are POST /v1/chat/completions, POST /v1/embeddings, \
          GET /v1/models, GET /v1/models/{{id}}, GET /health, GET /metrics, GET /admin"
@@ -262,7 +304,8 @@ pub(super) async fn no_such_path(request: Request) -> Error {
 pub(super) async fn method_not_allowed(request: Request) -> Error {
     let path: String = request.uri().path().chars().take(200).collect();
     let method = request.method().clone();
-    super::body::skip(request.into_body()).await;
+    let (head, body) = request.into_parts();
+    super::body::skip(&head.headers, body).await;
     Error::MethodNotAllowed(format!("{path} does not answer {method}"))
 }
 

@@ -33,14 +33,15 @@ pub(super) async fn give(State(api): State<Arc<Api>>, request: Request) -> Respo
 
 async fn take(api: &Api, request: Request) -> Result<Response, Error> {
     let (head, request_body) = request.into_parts();
-    let caller = match api.front.load().auth.caller(&head.headers) {
+    let now = api.clock.unix();
+    let caller = match api.front.load().auth.caller(&head.headers, now) {
         Ok(caller) => caller,
         Err(error) => {
-            body::skip(request_body).await;
+            body::skip(&head.headers, request_body).await;
             return Err(error);
         }
     };
-    let body = body::read(&head.headers, request_body, LONGEST).await?;
+    let body = body::read(api, &head, request_body, LONGEST).await?;
     let feedback: Feedback = serde_json::from_slice(&body).map_err(|_| {
         let message = "the body must be {\"id\": ..., \"verdict\": \"wrong\" or \"right\"}, the id that of an answer";
         Error::bad_request(None, message)

@@ -4,8 +4,11 @@
 
 use std::fmt::Write as _;
 
+mod limits;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+pub(super) use self::limits::write as rate_limits;
 use super::Api;
 use crate::{
     gateway::reply::{Facts, Tier},

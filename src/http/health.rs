@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
-use super::Api;
+use super::{Api, admin::breakers::is_degraded};
 use crate::gateway::setup::Tasks;
 
 /// The process answers.
@@ -14,7 +14,8 @@ pub(super) async fn live() -> Json<Value> {
 }
 
 /// The gateway wants requests; 503 while it is stopping, and at the start until it tells kinds of work apart as it
-/// will (it answers them all the same). A configuration that is not the file's is no reason to send it none.
+/// will (it answers them all the same). `degraded` is that it wants them, though some target is left alone: others may
+/// answer, and another instance would have no more of them. A configuration that is not the file's is no reason to send it none.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Value>) {
     let setup = api.gateway.setup();
     let is_learned = setup.tasks.as_ref().is_none_or(Tasks::is_learned);
@@ -22,6 +23,8 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Valu
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else if !is_learned {
         (StatusCode::SERVICE_UNAVAILABLE, "starting")
+    } else if is_degraded(&api) {
+        (StatusCode::OK, "degraded")
     } else {
         (StatusCode::OK, "ready")
     };

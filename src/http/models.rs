@@ -19,7 +19,7 @@ pub(super) async fn list(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
 ) -> Result<Json<ModelList>, Error> {
-    let caller = api.front.load().auth.caller(&headers)?;
+    let caller = api.front.load().auth.caller(&headers, api.clock.unix())?;
     let models = api.gateway.setup().catalogue.list().into_iter();
     let models = models
         .filter(|model| caller.allowed.allows(&model.id))
@@ -33,7 +33,7 @@ pub(super) async fn one(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Json<ModelObject>, Error> {
-    let caller = api.front.load().auth.caller(&headers)?;
+    let caller = api.front.load().auth.caller(&headers, api.clock.unix())?;
     let Ok(Path(id)) = id else {
         return Err(Error::UnknownModel {
             message: "a model's name is UTF-8 text".to_owned(),

@@ -2,30 +2,44 @@
 //!
 //! Its own loop rather than [`axum::serve`], for the limits that it sets on heads, headers and
 //! connections. Small answers leave at once on every connection (`TCP_NODELAY`).
+//!
+//! | a client that | is |
+//! |---|---|
+//! | is one too many | told 503 by one of a few spare connections, which still answer operators; hung up on where there is none of these |
+//! | connects and sends no request, or no more requests, for `header_timeout` | hung up on |
+//! | does not finish the head of its request in `header_timeout` | hung up on |
+//! | sends too many headers, or too long ones | told 431 |
+//! | takes nothing of its answer for `write_timeout` | hung up on |
+//! | is gone without a word, over HTTP/2 | noticed by a ping |
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time::timeout,
 };
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tokio_util::task::TaskTracker;
 
-/// How much of a request's head is read, in bytes; hyper answers 431 beyond it.
-const LARGEST_HEAD: usize = 256 << 10;
-/// How many headers a request may have; hyper answers 431 beyond it.
-const MOST_HEADERS: usize = 128;
+use self::connection::{Manners, Rank, Stage};
+use super::overload::Excess;
+
+mod connection;
+mod patient;
+
+/// Connections beyond the limit that are answered, so that the refused hear why and operators can look.
+const SPARE: usize = 64;
 
 /// What a server allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at the same time.
     pub connections: usize,
-    /// How long the head of a request may take.
+    /// How long the head of a request may take, and how long a connection may be idle.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of an answer that is there.
+    pub write_timeout: Duration,
     /// How long requests in flight may go on after the signal to stop.
     pub drain_timeout: Duration,
 }
@@ -50,29 +64,17 @@ pub async fn serve(
     tasks: &TaskTracker,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Stopped> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(LARGEST_HEAD)
-        .max_headers(MOST_HEADERS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(64 << 10)
-        .max_concurrent_streams(256)
-        .adaptive_window(true);
-    let free = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
+    let regular = Manners::new(limits, Rank::Regular);
+    let spare = Manners::new(limits, Rank::Spare);
+    let places = Arc::new(Semaphore::new(
+        limits.connections.min(Semaphore::MAX_PERMITS),
+    ));
+    let spare_places = Arc::new(Semaphore::new(SPARE));
+    let (stage, stages) = watch::channel(Stage::Serving);
     let mut shutdown = pin!(shutdown);
     loop {
-        let accepted = async {
-            let permit = Arc::clone(&free).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, connection) = tokio::select! {
-            (permit, connection) = accepted => (permit, connection),
+        let connection = tokio::select! {
+            connection = listener.accept() => connection,
             () = &mut shutdown => break,
         };
         let stream = match connection {
@@ -84,24 +86,30 @@ pub async fn serve(
                 continue;
             }
         };
+        let place = Arc::clone(&places).try_acquire_owned();
+        let is_regular = place.is_ok();
+        let place = place.or_else(|_| Arc::clone(&spare_places).try_acquire_owned());
+        let Ok(place) = place else {
+            Excess::Connections.count();
+            continue;
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
+        let manners = Arc::clone(if is_regular { &regular } else { &spare });
+        let (router, stages) = (router.clone(), stages.clone());
         tasks.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-            drop(permit);
+            manners.serve(stream, router, stages).await;
+            drop(place);
         });
     }
-    drop(listener);
-    Ok(
-        match timeout(limits.drain_timeout, graceful.shutdown()).await {
-            Ok(()) => Stopped::Drained,
-            Err(_) => Stopped::TimedOut,
-        },
-    )
+    drop((listener, stages));
+    stage.send_replace(Stage::Draining);
+    let drained = timeout(limits.drain_timeout, stage.closed()).await;
+    if drained.is_ok() {
+        return Ok(Stopped::Drained);
+    }
+    stage.send_replace(Stage::Cut);
+    stage.closed().await;
+    Ok(Stopped::TimedOut)
 }

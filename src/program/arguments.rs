@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use refrain::units::Similarity;
+use refrain::{ident::ClientName, units::Similarity};
 
 /// An LLM gateway that refrains from calling a model whose answer it already has.
 #[derive(Debug, Parser)]
@@ -26,6 +26,9 @@ pub(crate) enum Command {
     /// Move the cache of a running gateway, or warm it with answers that are known already
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Make a client's key, or hash one for the configuration
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Ask a running gateway whether it wants requests; for container health checks
     Health {
         /// Where it listens
@@ -66,6 +69,23 @@ pub(crate) enum CacheCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a new key: the key alone on standard output, what the configuration needs on standard error
+    ///
+    /// The key is kept nowhere: give it to its user, and the configuration its hash. `refrain key new >
+    /// web.key` writes the key into a file and shows the lines for providers.toml.
+    New {
+        /// The client that it is for
+        #[arg(long, default_value = "web", value_parser = client_name)]
+        name: ClientName,
+    },
+    /// Print the hash (`key_sha256`) of a key, which is one line on standard input
+    ///
+    /// Exits with 2 if that is no key.
+    Hash,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Running {
     /// Where the gateway listens
@@ -96,6 +116,10 @@ pub(crate) struct Evaluation {
     pub(crate) sweep: bool,
     #[command(flatten)]
     pub(crate) file: ConfigFile,
+}
+
+fn client_name(text: &str) -> Result<ClientName, String> {
+    ClientName::new(text).map_err(|rule| rule.to_string())
 }
 
 fn threshold(text: &str) -> Result<Similarity, String> {

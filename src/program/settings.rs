@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use refrain::{
     app::reload::Source,
+    clock::Clock,
     config::{Config, Notice, Sources},
 };
 
@@ -36,6 +37,7 @@ impl Source for ConfigFile {
             text,
             env: &environment,
             env_overrides: &env_overrides,
+            now: Clock::system().unix(),
         };
         Config::parse(&sources).map_err(|problems| problems.to_string())
     }

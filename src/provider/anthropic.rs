@@ -51,9 +51,9 @@ impl Anthropic {
     /// # Errors
     /// When the address or a header can't be used.
     pub fn new(config: &config::Provider, clock: Clock) -> Result<Self, SetupError> {
-        let setup = Setup::new(config);
+        let setup = Setup::new(config, clock.clone());
         let version = HeaderMap::from_iter([(VERSION, HeaderValue::from_static("2023-06-01"))]);
-        let transport = setup.transport(Some((KEY, "")), version, failure::read_failure)?;
+        let transport = setup.transport((KEY, ""), version, failure::read_failure)?;
         let betas = config.headers.get_all(BETA).iter();
         let messages = Messages {
             url: setup.url("/messages")?,

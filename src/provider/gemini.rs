@@ -57,9 +57,8 @@ impl Gemini {
     /// # Errors
     /// When the address or a header can't be used.
     pub fn new(config: &config::Provider, clock: Clock) -> Result<Self, SetupError> {
-        let setup = Setup::new(config);
-        let transport =
-            setup.transport(Some((KEY, "")), HeaderMap::new(), failure::read_failure)?;
+        let setup = Setup::new(config, clock.clone());
+        let transport = setup.transport((KEY, ""), HeaderMap::new(), failure::read_failure)?;
         let base = setup.url("/")?;
         let models_url = setup.url("/models")?;
         Ok(Self {
@@ -80,7 +79,13 @@ impl Gemini {
         let mut answers = Vec::with_capacity(calls.len());
         for batch in calls {
             let body = serde_json::to_vec(&batch).unwrap_or_default();
-            let post = transport.post(&url, HeaderMap::new(), body.into(), false);
+            let post = transport.post(
+                call.model.as_str(),
+                &url,
+                HeaderMap::new(),
+                body.into(),
+                false,
+            );
             let answered = post.await?;
             headers.clone_from(&answered.headers);
             answers.push(transport.read_json(answered).await?);

@@ -144,7 +144,8 @@ impl<D: Dialect> Native<D> {
             .put(ask, &call.model, &mut cannot)
             .map_err(unable)?;
         let stream = ask.delivery != Delivery::Json;
-        let answered = (0..calls).map(|_| self.post(&outgoing, stream));
+        let model = call.model.as_str();
+        let answered = (0..calls).map(|_| self.post(model, &outgoing, stream));
         let answered = try_join_all(answered).await?;
         let mut headers = answered
             .first()
@@ -157,7 +158,6 @@ impl<D: Dialect> Native<D> {
             fastrand::u64(..)
         );
         let with_usage = ask.delivery == Delivery::Stream { usage: true };
-        let model = call.model.as_str();
         let telling = Telling::new(id, model, self.clock.unix_seconds(), with_usage);
         let talks = answered
             .into_iter()
@@ -173,10 +173,15 @@ impl<D: Dialect> Native<D> {
         }
     }
 
-    async fn post(&self, outgoing: &Outgoing, stream: bool) -> Result<Answered, UpstreamError> {
+    async fn post(
+        &self,
+        model: &str,
+        outgoing: &Outgoing,
+        stream: bool,
+    ) -> Result<Answered, UpstreamError> {
         let Outgoing { url, headers, body } = outgoing;
         self.transport
-            .post(url, headers.clone(), body.clone(), stream)
+            .post(model, url, headers.clone(), body.clone(), stream)
             .await
     }
 

@@ -70,9 +70,9 @@ impl Ollama {
     /// # Errors
     /// When the address or a header can't be used.
     pub fn new(config: &config::Provider, clock: Clock) -> Result<Self, SetupError> {
-        let setup = Setup::new(config);
+        let setup = Setup::new(config, clock.clone());
         let transport = setup.transport(
-            Some((header::AUTHORIZATION, "Bearer ")),
+            (header::AUTHORIZATION, "Bearer "),
             HeaderMap::new(),
             failure::read_failure,
         )?;
@@ -150,7 +150,7 @@ impl Provider for Ollama {
             let put = embed::put(request, model, keep_alive, &mut cannot)
                 .map_err(|unable| self.native.unable(unable))?;
             let transport = &self.native.transport;
-            let post = transport.post(&self.embed_url, HeaderMap::new(), json(&put), false);
+            let post = transport.post(model, &self.embed_url, HeaderMap::new(), json(&put), false);
             let answered = post
                 .await
                 .map_err(|error| self.explained(error, &call.model))?;
@@ -184,8 +184,9 @@ impl Api {
         let request = ShowRequest {
             model: model.as_str(),
         };
+        // That a server does not describe a model says nothing about chats with it.
         let answered = transport
-            .post(&self.show_url, HeaderMap::new(), json(&request), false)
+            .post("", &self.show_url, HeaderMap::new(), json(&request), false)
             .await?;
         let show: ShowResponse = transport.read_json(answered).await?;
         let loaded = transport.get_json(&self.loaded_url).await;

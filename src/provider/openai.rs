@@ -12,6 +12,7 @@ use super::{
     transport::{Answered, Failure, Transport},
 };
 use crate::{
+    clock::Clock,
     config::{self, Compat},
     error::UpstreamError,
     ident::ProviderName,
@@ -41,14 +42,14 @@ impl OpenAi {
     ///
     /// # Errors
     /// When the address or a header can't be used.
-    pub fn new(config: &config::Provider) -> Result<Self, SetupError> {
-        let setup = Setup::new(config);
+    pub fn new(config: &config::Provider, clock: Clock) -> Result<Self, SetupError> {
+        let setup = Setup::new(config, clock);
         let compat = config.compat.clone();
         let key = match compat.key_header.clone() {
             Some(name) => (name, ""),
             None => (header::AUTHORIZATION, "Bearer "),
         };
-        let transport = setup.transport(Some(key), HeaderMap::new(), failure::read)?;
+        let transport = setup.transport(key, HeaderMap::new(), failure::read)?;
         Ok(Self {
             transport,
             chat: setup.endpoint(&compat.chat_path)?,
@@ -93,7 +94,13 @@ impl Provider for OpenAi {
                 call.request.body_for(model, &self.compat.edits_for(model));
             let mut answered = self
                 .transport
-                .post(&self.chat.url(model), HeaderMap::new(), bytes, stream)
+                .post(
+                    model,
+                    &self.chat.url(model),
+                    HeaderMap::new(),
+                    bytes,
+                    stream,
+                )
                 .await?;
             dropped::tell(&mut answered.headers, &dropped);
             // A server that can't stream may answer a stream request as a whole.
@@ -115,7 +122,9 @@ impl Provider for OpenAi {
             let model = call.model.as_str();
             let url = self.embeddings.url(model);
             let body = call.request.body_for(model);
-            let post = self.transport.post(&url, HeaderMap::new(), body, false);
+            let post = self
+                .transport
+                .post(model, &url, HeaderMap::new(), body, false);
             let answered = post.await?;
             let headers = answered.headers.clone();
             let body = self.transport.read(answered).await?;

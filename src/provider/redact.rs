@@ -1,7 +1,9 @@
-//! Keeping the gateway's key out of what a provider says.
+//! Keeping the gateway's keys out of what a provider says.
 //!
 //! Some providers quote a key that they refuse, whole or in a page of debugging output. What they say
-//! reaches clients and logs; the key must not.
+//! reaches clients and logs; no key must, whichever was used.
+
+use std::{cmp::Reverse, sync::Arc};
 
 use bytes::Bytes;
 use memchr::memmem::Finder;
@@ -11,41 +13,48 @@ use memchr::memmem::Finder;
 const SHORTEST_KEY: usize = 12;
 const REPLACEMENT: &[u8] = b"[the gateway's key]";
 
-/// Takes one key out of bytes. The default knows no key and changes nothing.
+/// Takes keys out of bytes. The default knows no key and changes nothing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Redactor(Option<Finder<'static>>);
+pub(super) struct Redactor(Arc<[Finder<'static>]>);
 
 impl Redactor {
-    /// A redactor of `key`.
-    pub(super) fn new(key: &str) -> Self {
-        Self((key.len() >= SHORTEST_KEY).then(|| Finder::new(key).into_owned()))
+    /// A redactor of all these keys.
+    pub(super) fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
+        let mut keys: Vec<&str> = keys.into_iter().collect();
+        keys.retain(|key| key.len() >= SHORTEST_KEY);
+        // One may be the beginning of another: no end of that must be left.
+        keys.sort_by_key(|key| Reverse(key.len()));
+        let finder = |key: &str| Finder::new(key).into_owned();
+        Self(keys.into_iter().map(finder).collect())
     }
 
-    /// Whether the key is in these bytes.
+    /// Whether a key is in these bytes.
     pub(super) fn finds(&self, bytes: &[u8]) -> bool {
-        let Self(finder) = self;
-        finder
-            .as_ref()
-            .is_some_and(|finder| finder.find(bytes).is_some())
+        let Self(finders) = self;
+        finders.iter().any(|finder| finder.find(bytes).is_some())
     }
 
-    /// The bytes without the key; the same bytes if it is not in them.
+    /// The bytes without the keys; the same bytes if none is in them.
     pub(super) fn redact(&self, bytes: Bytes) -> Bytes {
-        let Some(finder) = &self.0 else { return bytes };
-        let Some(first) = finder.find(&bytes) else {
-            return bytes;
-        };
-        let mut out = Vec::with_capacity(bytes.len());
-        let (mut rest, mut next) = (&bytes[..], Some(first));
-        while let Some((before, after)) = next.and_then(|at| rest.split_at_checked(at)) {
-            out.extend_from_slice(before);
-            out.extend_from_slice(REPLACEMENT);
-            rest = after.get(finder.needle().len()..).unwrap_or_default();
-            next = finder.find(rest);
-        }
-        out.extend_from_slice(rest);
-        out.into()
+        let Self(finders) = self;
+        finders.iter().fold(bytes, without)
     }
+}
+
+fn without(bytes: Bytes, finder: &Finder<'_>) -> Bytes {
+    let Some(first) = finder.find(&bytes) else {
+        return bytes;
+    };
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut rest, mut next) = (&bytes[..], Some(first));
+    while let Some((before, after)) = next.and_then(|at| rest.split_at_checked(at)) {
+        out.extend_from_slice(before);
+        out.extend_from_slice(REPLACEMENT);
+        rest = after.get(finder.needle().len()..).unwrap_or_default();
+        next = finder.find(rest);
+    }
+    out.extend_from_slice(rest);
+    out.into()
 }
 
 #[cfg(test)]
@@ -55,7 +64,7 @@ mod tests {
     #[test]
     fn every_occurrence_goes_and_nothing_else() {
         let redact = |text: &'static str| {
-            let bytes = Redactor::new("sk-123456789").redact(Bytes::from_static(text.as_bytes()));
+            let bytes = Redactor::new(["sk-123456789"]).redact(Bytes::from_static(text.as_bytes()));
             String::from_utf8(bytes.to_vec()).unwrap()
         };
         assert_eq!(redact("no key here"), "no key here");
@@ -66,9 +75,25 @@ mod tests {
         );
         let same = Bytes::from_static(b"sk-123456789");
         assert_eq!(
-            Redactor::new("EMPTY").redact(Bytes::from_static(b"EMPTY")),
+            Redactor::new(["EMPTY"]).redact(Bytes::from_static(b"EMPTY")),
             "EMPTY"
         );
         assert_eq!(Redactor::default().redact(same.clone()), same);
+    }
+
+    #[test]
+    fn all_keys_go_the_longest_first() {
+        let redact = |text: &'static str| {
+            let keys = ["sk-123456789", "sk-123456789-more", "EMPTY", "sk-abcdefghi"];
+            let bytes = Redactor::new(keys).redact(Bytes::from_static(text.as_bytes()));
+            String::from_utf8(bytes.to_vec()).unwrap()
+        };
+        let key = "[the gateway's key]";
+        assert_eq!(redact("sk-123456789-more"), key);
+        assert_eq!(redact("sk-123456789-mor"), format!("{key}-mor"));
+        assert_eq!(
+            redact("b sk-abcdefghi, EMPTY, sk-123456789 and sk-abcdefghi"),
+            format!("b {key}, EMPTY, {key} and {key}")
+        );
     }
 }

@@ -5,8 +5,12 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::Url;
 
-use super::transport::{ReadFailure, Transport};
+use super::{
+    redact::Redactor,
+    transport::{Keys, ReadFailure, Transport},
+};
 use crate::{
+    clock::Clock,
     config::{self, PathTemplate},
     ident::ProviderName,
 };
@@ -23,14 +27,17 @@ pub struct SetupError {
 pub(super) struct Setup<'c> {
     config: &'c config::Provider,
     base: &'c str,
+    clock: Clock,
 }
 
 impl<'c> Setup<'c> {
-    pub(super) fn new(config: &'c config::Provider) -> Self {
+    /// Sets up the provider that `config` describes; by `clock`, keys are put aside for a while.
+    pub(super) fn new(config: &'c config::Provider, clock: Clock) -> Self {
         let base = config.base_url.as_deref().unwrap_or_default();
         Self {
             config,
             base: base.trim_end_matches('/'),
+            clock,
         }
     }
 
@@ -56,28 +63,31 @@ impl<'c> Setup<'c> {
         })
     }
 
-    /// Connections that send the key in the header `key`, behind that word; with more `headers`,
-    /// before which those of the configuration go.
+    /// Connections that send a key in the header `name`, behind that word; with more `headers`, before
+    /// which those of the configuration go.
     pub(super) fn transport(
         &self,
-        key: Option<(HeaderName, &str)>,
+        (name, word): (HeaderName, &str),
         mut headers: HeaderMap,
         read_failure: ReadFailure,
     ) -> Result<Transport, SetupError> {
         headers.extend(self.config.headers.clone());
-        let secret = self.config.api_key.as_ref().map(|key| key.expose());
-        if let (Some((name, word)), Some(secret)) = (key, secret) {
-            let mut value = HeaderValue::try_from(format!("{word}{secret}"))
-                .map_err(|_| self.error(&"its key holds characters that no header can"))?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-        let name = self.config.name.clone();
+        let secrets = self.config.api_keys.iter().map(|key| key.expose());
+        let values: Result<Vec<HeaderValue>, SetupError> = secrets
+            .clone()
+            .map(|secret| {
+                let mut value = HeaderValue::try_from(format!("{word}{secret}"))
+                    .map_err(|_| self.error(&"its key holds characters that no header can"))?;
+                value.set_sensitive(true);
+                Ok(value)
+            })
+            .collect();
         Transport::new(
-            name,
+            self.config.name.clone(),
             self.base,
             headers,
-            secret,
+            Keys::new(name, values?, self.clock.clone()),
+            Redactor::new(secrets),
             self.config.timeout,
             read_failure,
         )

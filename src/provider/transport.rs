@@ -1,21 +1,26 @@
 //! HTTP towards providers: sending, reading within limits, and cutting streams at event borders.
 //!
-//! It knows statuses, headers, time limits and framing, not what the bodies mean beyond that.
-//! Invariant: no redirect is ever followed (a key would travel with it), and no body is read past
-//! [`LARGEST_BODY`].
+//! It knows statuses, headers, keys, time limits and framing, not what the bodies mean beyond that.
+//! Invariant: no redirect is ever followed (a key would travel with it), no body is read past
+//! [`LARGEST_BODY`], and a call is sent at most once with each key.
 
-use std::time::Duration;
+mod keys;
+mod limits;
+
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
+pub(super) use self::keys::Keys;
 use super::redact::Redactor;
 use crate::{
     config::Timeouts,
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
     ident::ProviderName,
+    policy::key_ring::Reason,
     wire::error_body::ErrorObject,
 };
 
@@ -44,9 +49,18 @@ pub(super) struct Transport {
     provider: ProviderName,
     client: reqwest::Client,
     headers: HeaderMap,
+    keys: Arc<Keys>,
     read_failure: ReadFailure,
     pub(super) redactor: Redactor,
     pub(super) timeouts: Timeouts,
+}
+
+/// What is sent, whatever the key.
+struct Sent<'u> {
+    method: Method,
+    url: &'u reqwest::Url,
+    headers: HeaderMap,
+    body: Option<Bytes>,
 }
 
 /// A body to be read whole, or a stream.
@@ -73,8 +87,8 @@ impl Answered {
 }
 
 impl Transport {
-    /// Connections to a provider at `base_url`, with `headers` on every request, `key` among
-    /// them: it is taken out of whatever the provider says.
+    /// Connections to a provider at `base_url`, with `headers` and one of `keys` on every request, of which
+    /// `redactor` takes all out of whatever the provider says.
     ///
     /// # Errors
     /// When the TLS library can't be set up.
@@ -82,7 +96,8 @@ impl Transport {
         provider: ProviderName,
         base_url: &str,
         headers: HeaderMap,
-        key: Option<&str>,
+        keys: Keys,
+        redactor: Redactor,
         timeouts: Timeouts,
         read_failure: ReadFailure,
     ) -> Result<Self, reqwest::Error> {
@@ -100,11 +115,11 @@ impl Transport {
         {
             client = client.no_proxy();
         }
-        let redactor = key.map(Redactor::new).unwrap_or_default();
         Ok(Self {
             provider,
             client: client.build()?,
             headers,
+            keys: Arc::new(keys),
             read_failure,
             redactor,
             timeouts,
@@ -137,35 +152,48 @@ impl Transport {
         self.error(UpstreamErrorKind::Decode(why.to_string()))
     }
 
-    /// Sends a JSON body, with more `headers`, and waits for a success.
+    /// Sends a JSON body about `model`, with more `headers`, and waits for a success. `model` is empty
+    /// where it is about none.
     pub(super) async fn post(
         &self,
+        model: &str,
         url: &reqwest::Url,
-        headers: HeaderMap,
+        more: HeaderMap,
         body: Bytes,
         stream: bool,
     ) -> Result<Answered, UpstreamError> {
-        let mut request = reqwest::Request::new(http::Method::POST, url.clone());
-        *request.headers_mut() = self.headers.clone();
-        request.headers_mut().extend(headers);
-        request.headers_mut().insert(
+        let mut headers = self.headers.clone();
+        headers.extend(more);
+        headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        *request.body_mut() = Some(body.into());
-        self.send(request, stream).await
+        let sent = Sent {
+            method: Method::POST,
+            url,
+            headers,
+            body: Some(body),
+        };
+        self.send(model, sent, stream).await
     }
 
-    /// Asks for `url` and waits for a success.
+    /// Asks for `url`, which is about no model, and waits for a success.
     pub(super) async fn get(&self, url: &reqwest::Url) -> Result<Answered, UpstreamError> {
-        let mut request = reqwest::Request::new(http::Method::GET, url.clone());
-        *request.headers_mut() = self.headers.clone();
-        self.send(request, false).await
+        let sent = Sent {
+            method: Method::GET,
+            url,
+            headers: self.headers.clone(),
+            body: None,
+        };
+        self.send("", sent, false).await
     }
 
+    /// Sends it with one key after the other, until it is not the key that is refused. Nothing was delivered
+    /// before, so nothing is done twice; the time for all of it is that of one attempt.
     async fn send(
         &self,
-        request: reqwest::Request,
+        model: &str,
+        sent: Sent<'_>,
         stream: bool,
     ) -> Result<Answered, UpstreamError> {
         let now = Instant::now();
@@ -175,20 +203,41 @@ impl Transport {
         } else {
             deadline
         };
-        let response = timeout_at(first_token, self.client.execute(request))
-            .await
-            .map_err(|_| self.late(stream))?
-            .map_err(|error| self.unsent(&error))?;
-        if !response.status().is_success() {
-            return Err(self.refused(response, deadline).await);
+        let mut tried = Vec::new();
+        let mut last = None;
+        loop {
+            let key = match self.keys.next(model, &tried) {
+                Ok(key) => key,
+                Err(none) => return Err(self.error(keys::none_left(none, last))),
+            };
+            tried.push(key);
+            let mut request = reqwest::Request::new(sent.method.clone(), sent.url.clone());
+            *request.headers_mut() = sent.headers.clone();
+            self.keys.put(key, request.headers_mut());
+            *request.body_mut() = sent.body.clone().map(Into::into);
+            let response = timeout_at(first_token, self.client.execute(request))
+                .await
+                .map_err(|_| self.late(stream))?
+                .map_err(|error| self.unsent(&error))?;
+            if response.status().is_success() {
+                let headers = response.headers();
+                self.keys.succeeded(key, model, headers, &self.provider);
+                return Ok(Answered {
+                    headers: visible_headers(headers, &self.redactor),
+                    response,
+                    deadline,
+                    first_token,
+                });
+            }
+            let error = self.refused(response, deadline).await;
+            let Some(reason) = self.keys.failed(key, model, &error) else {
+                return Err(error);
+            };
+            // A limit is told rather than a refusal: it passes.
+            if !matches!(last, Some((_, Reason::RateLimited { .. }))) {
+                last = Some((error.kind, reason));
+            }
         }
-        let headers = visible_headers(response.headers(), &self.redactor);
-        Ok(Answered {
-            headers,
-            response,
-            deadline,
-            first_token,
-        })
     }
 
     fn late(&self, stream: bool) -> UpstreamError {
@@ -213,7 +262,7 @@ impl Transport {
 
     async fn refused(&self, mut response: reqwest::Response, deadline: Instant) -> UpstreamError {
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers());
+        let retry_after = limits::retry_after(response.headers());
         let body = timeout_at(deadline, collect(&mut response, LARGEST_ERROR)).await;
         let body = self
             .redactor
@@ -308,32 +357,6 @@ fn visible_headers(headers: &HeaderMap, redactor: &Redactor) -> HeaderMap {
     kept
 }
 
-/// The longest wait that a provider can ask for, in seconds.
-const LONGEST_WAIT: f64 = 86_400.0;
-
-/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), or OpenAI's `retry-after-ms`.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms")
-        .map(|ms| ms / 1000.0)
-        .or_else(|| number("retry-after"))
-        .or_else(|| seconds_until_date(headers));
-    let seconds = seconds.filter(|seconds| seconds.is_finite())?;
-    Duration::try_from_secs_f64(seconds.min(LONGEST_WAIT)).ok()
-}
-
-/// How far the date in `Retry-After` is from the answer's own `Date`: the provider's clock may differ
-/// from the gateway's.
-fn seconds_until_date(headers: &HeaderMap) -> Option<f64> {
-    let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
-    let (until, now) = (date(header::RETRY_AFTER)?, date(header::DATE)?);
-    Some(
-        until
-            .duration_since(now)
-            .map_or(0.0, |wait| wait.as_secs_f64()),
-    )
-}
-
 /// The beginning of a body that was expected to be something else, fit to be shown.
 fn shortened(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..400).unwrap_or(body));
@@ -358,57 +381,4 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_in_seconds_and_milliseconds() {
-        let of = |name: &'static str, value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_static(value));
-            retry_after(&headers)
-        };
-        assert_eq!(of("retry-after", "20"), Some(Duration::from_secs(20)));
-        assert_eq!(
-            of("retry-after-ms", "1500"),
-            Some(Duration::from_millis(1500))
-        );
-        assert_eq!(of("retry-after", "-1"), None);
-        assert_eq!(of("retry-after", "NaN"), None);
-    }
-
-    #[test]
-    fn a_date_to_retry_after_is_read_against_the_date_of_the_answer() {
-        let now = "Fri, 06 Nov 2026 08:00:00 GMT";
-        let of = |until: &'static str, now: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert("retry-after", HeaderValue::from_static(until));
-            if let Some(now) = now {
-                headers.insert("date", HeaderValue::from_static(now));
-            }
-            retry_after(&headers)
-        };
-        for (until, seconds) in [
-            ("Fri, 06 Nov 2026 08:01:30 GMT", 90),
-            ("Friday, 06-Nov-26 08:00:05 GMT", 5),
-            ("Fri, 06 Nov 2026 08:00:00 GMT", 0),
-            ("Fri, 06 Nov 2026 07:59:00 GMT", 0),
-            ("Sat, 06 Nov 9999 08:00:00 GMT", 86_400),
-        ] {
-            assert_eq!(of(until, Some(now)), Some(Duration::from_secs(seconds)));
-            assert_eq!(of(until, None), None);
-            assert_eq!(of(until, Some("today")), None);
-        }
-        for until in [
-            "",
-            "soon",
-            "Fri, 99 Nov 2026 08:00:00 GMT",
-            "2026-11-06T08:00:00Z",
-        ] {
-            assert_eq!(of(until, Some(now)), None, "{until}");
-        }
-    }
 }

@@ -36,14 +36,33 @@ pub const ROUTED: &str = "refrain_routed_requests_total";
 pub const PASSED_OVER: &str = "refrain_passed_over_targets_total";
 /// Tokens that were cut from prompts.
 pub const TRIMMED: &str = "refrain_trimmed_tokens_total";
+/// Calls that were made again after a failure.
+pub const RETRIES: &str = "refrain_retries_total";
+/// Calls beside slow ones.
+pub const HEDGES: &str = "refrain_hedges_total";
+/// What breakers do.
+pub const BREAKER_STATE: &str = "refrain_breaker_state";
+/// Changes of what breakers do.
+pub const BREAKER_CHANGES: &str = "refrain_breaker_changes_total";
+/// Requests of clients that are being answered.
+pub const IN_FLIGHT: &str = "refrain_requests_in_flight";
+/// Requests and connections that there was too much load for.
+pub const SHED: &str = "refrain_shed_requests_total";
 /// Attempts at providers.
 pub const UPSTREAM_ATTEMPTS: &str = "refrain_upstream_attempts_total";
 /// Time until a provider's answer began.
 pub const UPSTREAM_DURATION: &str = "gen_ai_client_operation_time_to_first_chunk_seconds";
+/// Keys of providers that were put aside.
+pub const KEYS_PUT_ASIDE: &str = "refrain_provider_keys_put_aside_total";
 /// Times that the configuration was read again.
 pub const CONFIG_RELOADS: &str = "refrain_config_reloads_total";
 /// Whether the configuration in force is the file's.
 pub const CONFIG_CURRENT: &str = "refrain_config_current";
+
+/// Requests of clients over a limit or budget of theirs.
+pub const CLIENT_REFUSED: &str = "refrain_client_requests_refused_total";
+/// What clients have spent.
+pub const CLIENT_SPENT: &str = "refrain_client_spent_usd";
 
 /// Gives every metric its help text.
 pub fn describe() {
@@ -101,11 +120,36 @@ pub fn describe() {
     );
     describe_counter!(
         PASSED_OVER,
-        "Targets that could not be asked, by reason: lacks_images, too_long, ..."
+        "Targets that could not be asked, by reason: lacks_images, too_long, open, busy, ..."
     );
     describe_counter!(
         TRIMMED,
         "Tokens that were cut from prompts that were too long"
+    );
+    describe_gauge!(
+        IN_FLIGHT,
+        "Requests of clients that are being answered, streams until their end"
+    );
+    describe_counter!(
+        SHED,
+        "Requests and connections that there was too much load for, by reason: requests, bytes, connections"
+    );
+    describe_counter!(
+        RETRIES,
+        "Calls that were made again after a failure, by provider"
+    );
+    describe_counter!(
+        HEDGES,
+        "Calls that were made beside a slow one, by which of the two answered"
+    );
+    describe_gauge!(
+        BREAKER_STATE,
+        "0 if a target is asked (closed), 1 if it is tried (half open), 2 if it is left alone (open), by provider and \
+         model; for the first 500 targets that were ever left alone"
+    );
+    describe_counter!(
+        BREAKER_CHANGES,
+        "Targets that were left alone, tried, asked again, by provider, model and what was begun: open, half_open, closed"
     );
     describe_counter!(
         UPSTREAM_ATTEMPTS,
@@ -117,11 +161,23 @@ pub fn describe() {
         "Time until a provider's answer began"
     );
     describe_counter!(
+        KEYS_PUT_ASIDE,
+        "Keys that were put aside, by provider and reason: rate_limited, drained, unauthorized, ..."
+    );
+    describe_counter!(
         CONFIG_RELOADS,
         "Times that the configuration was read again, by outcome: ok, or refused"
     );
     describe_gauge!(
         CONFIG_CURRENT,
         "1 if the configuration in force is the file's as it was read last, 0 if it is an older one"
+    );
+    describe_counter!(
+        CLIENT_REFUSED,
+        "Requests of clients over a limit or budget of theirs, by client and limit: requests, tokens, concurrent, ..."
+    );
+    describe_gauge!(
+        CLIENT_SPENT,
+        "What clients have spent in US dollars, by client and period: day or month, of UTC"
     );
 }

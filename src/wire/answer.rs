@@ -71,12 +71,20 @@ impl Choice {
 }
 
 /// Tokens of a call, as `usage` reports them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Tokens read.
     pub input: Tokens,
     /// Tokens written.
     pub output: Tokens,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub fn total(self) -> Tokens {
+        Tokens(self.input.0.saturating_add(self.output.0))
+    }
 }
 
 /// Why a body is no chat answer.

@@ -1,12 +1,20 @@
 //! The operator's side: who may see it, and what it says.
 
+mod breakers;
+
 use crate::support::{
     asking,
     gateway::{Gateway, Setup},
     upstream::Upstream,
 };
 
-const PATHS: [&str; 4] = ["/admin", "/admin/script.js", "/admin/api/stats", "/metrics"];
+const PATHS: [&str; 5] = [
+    "/admin",
+    "/admin/script.js",
+    "/admin/api/stats",
+    "/admin/api/breakers",
+    "/metrics",
+];
 
 #[tokio::test]
 async fn without_an_admin_key_it_is_open_on_loopback() {

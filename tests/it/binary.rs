@@ -1,6 +1,9 @@
 //! The program itself: starting, refusing to start, stopping, and what it writes.
 
-use std::path::Path;
+use std::{
+    io::{Seek, Write},
+    path::Path,
+};
 
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -10,7 +13,7 @@ use crate::support::{
     asking,
     client::{self, Ask},
     gateway::{model, provider},
-    program::{QUIET, Serving, refrain, run, written},
+    program::{Ended, QUIET, Serving, refrain, run, written},
     streaming,
     upstream::{KEY, Upstream},
     with,
@@ -295,17 +298,21 @@ async fn neither_keys_nor_prompts_are_ever_written() {
     ];
     let serving = Serving::start(Path::new(&path), &environment).await;
     let url = serving.url.clone();
-    upstream.script(Answer::error(
-        401,
-        &format!("Incorrect API key provided: {KEY}"),
-    ));
     upstream.script(Answer::error(500, &format!("Bearer {KEY}")));
     upstream.script(Answer::error(400, PROMPT));
     let mut text = String::new();
-    for status in [502, 502, 400, 200, 200] {
+    for status in [502, 400, 200, 200] {
         let reply = ask(&url, &asking(PROMPT)).key(CLIENT_KEY).send().await;
         assert_eq!(reply.status, status, "{}", reply.text());
         text += &format!("{:?}", reply.headers);
+    }
+    let incorrect = format!("Incorrect API key provided: {KEY}");
+    upstream.script(Answer::error(401, &incorrect));
+    for _ in 0..2 {
+        let other = asking("Is this key refused?");
+        let reply = ask(&url, &other).key(CLIENT_KEY).send().await;
+        assert_eq!(reply.status, 502, "{}", reply.text());
+        text += &format!("{:?} {}", reply.headers, reply.text());
     }
     let broken = ask(
         &url,
@@ -336,4 +343,55 @@ async fn neither_keys_nor_prompts_are_ever_written() {
         let line = text.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret}");
     }
+}
+
+#[tokio::test]
+async fn a_new_key_is_let_in_by_the_lines_that_come_with_it() {
+    let made = run(refrain(&["key", "new", "--name", "shop"])).await;
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let key = made.out.strip_suffix('\n').unwrap();
+    assert!(key.starts_with("rk-") && key.len() == 46, "{key}");
+    assert!(!made.err.contains(key), "{}", made.err);
+
+    let hashed = with_input(&["key", "hash"], &made.out).await;
+    assert_eq!((hashed.code, hashed.err.as_str()), (Some(0), ""));
+    let hash = hashed.out.trim_end();
+    assert!(made.err.contains(&format!("key_sha256 = \"{hash}\"")));
+
+    let lines = made.err.find("[[clients]]").unwrap();
+    let upstream = Upstream::start().await;
+    let (_directory, path) = written(&before(&upstream, &made.err[lines..]));
+    let serving = Serving::start(Path::new(&path), &[]).await;
+    let body = asking(QUESTION);
+    let refused = ask(&serving.url, &body).send().await;
+    assert_eq!(refused.status, 401, "{}", refused.text());
+    let answered = ask(&serving.url, &body).key(key).send().await;
+    assert_eq!(answered.status, 200, "{}", answered.text());
+}
+
+#[tokio::test]
+async fn what_is_no_key_has_no_hash() {
+    for input in ["", "\n", "planted key\n", "planted\nkey\n"] {
+        let ended = with_input(&["key", "hash"], input).await;
+        assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{input}");
+        assert!(ended.err.starts_with("error: "), "{}", ended.err);
+        assert!(!ended.err.contains("planted"), "{}", ended.err);
+    }
+    let ended = run(refrain(&["key", "new", "--name", "two words"])).await;
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (Some(2), ""),
+        "{}",
+        ended.err
+    );
+}
+
+/// Runs the program to its end with this on its standard input.
+async fn with_input(arguments: &[&str], input: &str) -> Ended {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    let mut command = refrain(arguments);
+    command.stdin(file);
+    run(command).await
 }

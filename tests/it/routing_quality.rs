@@ -4,6 +4,7 @@
 use std::{collections::HashMap, fs, num::NonZeroUsize, path::Path, time::Duration};
 
 use refrain::{
+    clock::Clock,
     config::{Config, Sources},
     embed::{
         Embed,
@@ -43,6 +44,7 @@ fn config() -> Config {
         text: &text,
         env: &|_| None,
         env_overrides: &[],
+        now: Clock::system().unix(),
     };
     Config::parse(&sources).unwrap().0
 }

@@ -2,22 +2,25 @@
 //!
 //! Keys are named here, not looked up. Invariant: an entry without a key source was noted.
 
+use std::ops::RangeInclusive;
+
 use super::{
     cache::{OverridesEntry, overrides},
-    providers::{checked_only, limits},
+    limits::{LimitsEntry, client_limits},
     values::{key_variable, tokens},
 };
 use crate::{
+    clock::UnixMillis,
     config::{
         client::AllowedModels,
         pattern::ModelPattern,
-        problem::{At, quoted},
+        problem::{At, Origin, quoted},
         reader::Section,
         secret::KeyDigest,
     },
     ident::{ClientName, Namespace},
-    policy::truncate::Overflow,
-    units::Tokens,
+    policy::{spend::Budget, truncate::Overflow},
+    units::{Tokens, Usd},
 };
 
 /// One `[[clients]]` entry.
@@ -30,6 +33,17 @@ pub(crate) struct ClientEntry<'t> {
     pub(crate) cache: OverridesEntry<'t>,
     pub(crate) max_input_tokens: Option<Tokens>,
     pub(crate) on_overflow: Option<Overflow>,
+    pub(crate) limits: LimitsEntry<'t>,
+    pub(crate) budget: Option<BudgetEntry<'t>>,
+    pub(crate) expires: Option<At<'t, UnixMillis>>,
+}
+
+/// `budget`, with the places of what is judged later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BudgetEntry<'t> {
+    pub(crate) budget: Budget,
+    pub(crate) until: Option<At<'t, UnixMillis>>,
+    pub(crate) origin: Origin<'t>,
 }
 
 /// Where a client's key comes from.
@@ -64,8 +78,9 @@ pub(super) fn client<'t>(section: &mut Section<'_, 't>) -> ClientEntry<'t> {
     let cache = overrides(section);
     let max_input_tokens = tokens(section, "max_input_tokens");
     let on_overflow = section.choice("on_overflow", &Overflow::NAMES);
-    limits(section);
-    budget(section);
+    let limits = client_limits(section);
+    let budget = budget(section);
+    let expires = section.moment("expires");
     ClientEntry {
         name,
         key,
@@ -74,14 +89,15 @@ pub(super) fn client<'t>(section: &mut Section<'_, 't>) -> ClientEntry<'t> {
         cache,
         max_input_tokens: max_input_tokens.map(|at| at.value),
         on_overflow: on_overflow.map(|at| at.value),
+        limits,
+        budget,
+        expires,
     }
 }
 
 fn key<'t>(section: &mut Section<'_, 't>) -> Option<At<'t, KeySource<'t>>> {
-    const RULE: &str = "not a SHA-256 in 64 hexadecimal digits (`printf %s KEY | sha256sum` \
-        prints it)";
     let variable = key_variable(section, "key_env");
-    let digest = section.hidden("key_sha256", RULE, KeyDigest::from_hex);
+    let digest = section.hidden_because("key_sha256", NO_DIGEST, key_digest);
     match (section.written("key_env"), section.written("key_sha256")) {
         (Some(_), Some(origin)) => {
             let message = "a client has one key: write `key_env` or `key_sha256`, not both";
@@ -111,6 +127,61 @@ fn key<'t>(section: &mut Section<'_, 't>) -> Option<At<'t, KeySource<'t>>> {
     }))
 }
 
+/// What a digest is; the text that is none is never repeated.
+const NO_DIGEST: &str = "not a SHA-256 in 64 hexadecimal digits (`refrain key new` makes a key and \
+    prints it, `refrain key hash` prints that of a key you have)";
+
+/// Reads the digest of a key; an error says what the text seems to be instead.
+fn key_digest(text: &str) -> Result<KeyDigest, &'static str> {
+    if let Some(digest) = KeyDigest::from_hex(text) {
+        // What `printf %s "$UNSET" | sha256sum` prints, and `echo` in its place.
+        return if ["", "\n", "\r\n"]
+            .iter()
+            .any(|key| KeyDigest::of(key) == digest)
+        {
+            Err(
+                "the SHA-256 of no key at all: the variable that was hashed was probably empty \
+                (`refrain key new` makes a key and prints its hash)",
+            )
+        } else {
+            Ok(digest)
+        };
+    }
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let lower = text.to_ascii_lowercase();
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| lower.starts_with(prefix));
+    Err(match text.len() {
+        _ if starts(&["$2a$", "$2b$", "$2x$", "$2y$"]) => {
+            "a hash of bcrypt; expected is a plain SHA-256 in 64 hexadecimal digits, as `refrain key new` \
+             and `refrain key hash` print it"
+        }
+        _ if starts(&["$argon2"]) => {
+            "a hash of Argon2; expected is a plain SHA-256 in 64 hexadecimal digits, as `refrain key new` \
+             and `refrain key hash` print it"
+        }
+        _ if starts(&["$", "{", "md5:", "sha1:", "sha512:", "pbkdf2", "scrypt"]) => {
+            "a hash of another kind; expected is a plain SHA-256 in 64 hexadecimal digits, as \
+             `refrain key new` and `refrain key hash` print it"
+        }
+        _ if starts(&["sha256:", "sha-256:", "sha256=", "0x"]) => {
+            "a SHA-256 is written without anything before its 64 hexadecimal digits"
+        }
+        32 if is_hex => {
+            "as long as an MD5; expected is a SHA-256 in 64 hexadecimal digits, as `refrain key new` and \
+             `refrain key hash` print it"
+        }
+        40 if is_hex => {
+            "as long as a SHA-1; expected is a SHA-256 in 64 hexadecimal digits, as `refrain key new` and \
+             `refrain key hash` print it"
+        }
+        96 | 128 if is_hex => {
+            "as long as a SHA-384 or SHA-512; expected is a SHA-256 in 64 hexadecimal digits, as \
+             `refrain key new` and `refrain key hash` print it"
+        }
+        _ => NO_DIGEST,
+    })
+}
+
 fn allowed_models(section: &mut Section<'_, '_>) -> AllowedModels {
     let list = section.list("allowed_models", "model names in quotes", |text| {
         ModelPattern::parse(text).map_err(|rule| format!("{rule}, not {}", quoted(text)))
@@ -126,11 +197,45 @@ fn allowed_models(section: &mut Section<'_, '_>) -> AllowedModels {
     AllowedModels::Only(list.value.into_iter().map(|at| at.value).collect())
 }
 
-fn budget(section: &mut Section<'_, '_>) {
-    let budget = section.table("budget", "{ daily_usd = 10.0 }", |budget| {
-        let above_zero = (std::ops::Bound::Excluded(0.0), std::ops::Bound::Unbounded);
-        budget.number("daily_usd", &above_zero);
-        budget.number("monthly_usd", &above_zero);
-    });
-    checked_only(section, "budget", budget.map(|at| at.origin));
+/// Reads `budget`; a budget of the wrong amounts was noted.
+fn budget<'t>(section: &mut Section<'_, 't>) -> Option<BudgetEntry<'t>> {
+    const EXAMPLE: &str = "{ daily_usd = 10.0 }";
+    let budget = section.filled_table("budget", EXAMPLE, |table| {
+        let daily = table.number("daily_usd", &AMOUNTS);
+        let monthly = table.number("monthly_usd", &AMOUNTS);
+        let until = table.moment("until");
+        let names_amount = ["daily_usd", "monthly_usd"]
+            .iter()
+            .any(|key| table.written(key).is_some());
+        if !names_amount {
+            let message = format!(
+                "missing: `until` alone sets no amount; write for example `budget = {EXAMPLE}`"
+            );
+            table.problem(table.origin, "daily_usd", message);
+        }
+        if let (Some(daily), Some(monthly)) = (daily, monthly)
+            && daily.value > monthly.value
+        {
+            let message = format!(
+                "must be at most `monthly_usd`, which is {}, found {}",
+                monthly.value, daily.value
+            );
+            table.problem(daily.origin, "daily_usd", message);
+        }
+        let usd = |amount: Option<At<'t, f64>>| Usd::new(amount?.value);
+        (usd(daily), usd(monthly), until)
+    })?;
+    let (daily, monthly, until) = budget.value;
+    Some(BudgetEntry {
+        budget: Budget {
+            daily,
+            monthly,
+            until: until.map(|at| at.value),
+        },
+        until,
+        origin: budget.origin,
+    })
 }
+
+/// What a budget may be, in US dollars: sums of such amounts are exact in billionths.
+const AMOUNTS: RangeInclusive<f64> = 0.000_001..=1_000_000_000.0;

@@ -3,25 +3,23 @@
 //! Which of its keys is set, and what follows from that, is decided in `resolve`. Invariant: keys
 //! that belong to another kind of provider were noted.
 
-use std::ops::Bound;
-
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    NOT_IN_FORCE,
-    values::{VARIABLE_RULE, Zero, duration, is_variable, key_variable},
+    limits::{model_limits, provider_limits},
+    patience::{self, Patience, patience},
+    values::{VARIABLE_RULE, is_variable, key_variable},
     variant::{VariantEntry, variant},
 };
 use crate::{
     config::{
         base_url::BaseUrl,
-        defaults,
-        problem::{At, Origin, quoted, shown},
-        provider::{ProviderKind, Timeouts},
-        quantity::show_duration,
+        problem::{At, quoted, shown},
+        provider::{ProviderKind, ProviderLimits, Timeouts},
         reader::Section,
     },
     ident::ProviderName,
+    policy::{breaker, retry},
 };
 
 /// One `[[providers]]` entry.
@@ -38,6 +36,9 @@ pub(crate) struct ProviderEntry<'t> {
     pub(crate) key_variables: Vec<At<'t, &'t str>>,
     pub(crate) headers: HeaderMap,
     pub(crate) timeout: Timeouts,
+    pub(crate) retry: retry::Rules,
+    pub(crate) breaker: breaker::Rules,
+    pub(crate) limits: ProviderLimits,
     pub(crate) discover: Option<bool>,
     pub(crate) variant: VariantEntry,
 }
@@ -75,11 +76,15 @@ pub(super) fn provider<'t>(section: &mut Section<'_, 't>) -> ProviderEntry<'t> {
         .any(|key| section.written(key).is_some());
     let lacks_key = !names_key && section.written("base_url").is_some();
     let variant = variant(section, kind, &headers, lacks_key);
-    let timeout = timeout(section);
     let discover = section.switch("discover").map(|at| at.value);
-    retry(section);
-    breaker(section);
-    limits(section);
+    let retry = patience::retry(section);
+    let (limits, max_wait) = provider_limits(section);
+    let models = model_limits(section, &limits);
+    let Patience {
+        timeout,
+        breaker,
+        max_wait,
+    } = patience(section, max_wait);
     ProviderEntry {
         written_name,
         name,
@@ -89,6 +94,13 @@ pub(super) fn provider<'t>(section: &mut Section<'_, 't>) -> ProviderEntry<'t> {
         key_variables,
         headers,
         timeout,
+        retry,
+        breaker,
+        limits: ProviderLimits {
+            all: limits.limits(),
+            models,
+            max_wait,
+        },
         discover,
         variant,
     }
@@ -114,9 +126,6 @@ fn key_variables<'t>(section: &mut Section<'_, 't>) -> Vec<At<'t, &'t str>> {
     if one.is_some() {
         let message = "write `api_key_env` or `api_key_envs`, not both";
         findings.problem(several.origin, path, message);
-    } else if several.value.len() > 1 {
-        let message = "keys are not yet rotated in this version; the first one set is used";
-        findings.notice(several.origin, path, message);
     }
     several.value
 }
@@ -178,63 +187,4 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static
     value.to_str().map_err(|_| rule)?;
     value.set_sensitive(true);
     Ok((name, value))
-}
-
-fn timeout(section: &mut Section<'_, '_>) -> Timeouts {
-    let default = defaults::TIMEOUTS;
-    let timeouts = section.table("timeout", "{ connect = \"3s\" }", |table| Timeouts {
-        connect: duration(table, "connect", Zero::Refused, default.connect),
-        first_token: duration(table, "first_token", Zero::Refused, default.first_token),
-        idle: duration(table, "idle", Zero::Refused, default.idle),
-        total: duration(table, "total", Zero::Refused, default.total),
-    });
-    timeouts.map_or(default, |at| at.value)
-}
-
-fn retry(section: &mut Section<'_, '_>) {
-    let example = "{ attempts = 2, base = \"250ms\", cap = \"5s\" }";
-    let retry = section.table("retry", example, |table| {
-        table.integer("attempts", 0..=10);
-        let base = duration(table, "base", Zero::Refused, defaults::RETRY_BASE);
-        let cap = duration(table, "cap", Zero::Refused, defaults::RETRY_CAP);
-        if base > cap {
-            let path = table.path_of("base");
-            let message = format!("must be at most `cap`, which is {}", show_duration(cap));
-            table.reader.findings.problem(table.origin, path, message);
-        }
-    });
-    checked_only(section, "retry", retry.map(|at| at.origin));
-}
-
-fn breaker(section: &mut Section<'_, '_>) {
-    let example = "{ window = \"30s\", failure_ratio = 0.5 }";
-    let breaker = section.table("breaker", example, |table| {
-        duration(table, "window", Zero::Refused, defaults::BREAKER_WINDOW);
-        table.integer("min_requests", 1..=1_000_000);
-        table.number(
-            "failure_ratio",
-            &(Bound::Excluded(0.0), Bound::Included(1.0)),
-        );
-        duration(table, "open_for", Zero::Refused, defaults::BREAKER_OPEN_FOR);
-        table.integer("probes", 1..=1000);
-    });
-    checked_only(section, "breaker", breaker.map(|at| at.origin));
-}
-
-/// `limits` of a provider or of a client.
-pub(super) fn limits(section: &mut Section<'_, '_>) {
-    let limits = section.table("limits", "{ requests_per_minute = 500 }", |table| {
-        table.integer("requests_per_minute", 1..=1_000_000_000);
-        table.integer("tokens_per_minute", 1..=1_000_000_000_000);
-        table.integer("concurrent", 1..=1_000_000);
-    });
-    checked_only(section, "limits", limits.map(|at| at.origin));
-}
-
-/// Says of a table that is there that it has no effect yet.
-pub(super) fn checked_only(section: &mut Section<'_, '_>, key: &str, origin: Option<Origin<'_>>) {
-    if let Some(origin) = origin {
-        let path = section.path_of(key);
-        section.reader.findings.notice(origin, path, NOT_IN_FORCE);
-    }
 }

@@ -3,23 +3,26 @@
 //! Targets and names of models stay text here: where they lead is known in `resolve`. Invariant:
 //! weights that can't be used were noted.
 
-use super::values::tokens;
+use std::ops::Bound;
+
+use super::values::{Zero, duration, tokens};
 use crate::{
     config::{
+        defaults,
         problem::{At, Origin, quoted},
         reader::Section,
         routes::Routing,
     },
     ident::TaskName,
-    policy::{routing::strategy::Strategy, truncate::Overflow},
-    units::{Similarity, Tokens},
+    policy::{hedge, routing::strategy::Strategy, truncate::Overflow},
+    units::{Share, Similarity, Tokens},
 };
 
 /// Texts of a list, each with its place.
 pub(crate) type Texts<'t> = Vec<At<'t, &'t str>>;
 
 /// The keys of [`RouteEntry`].
-pub(super) const KEYS: [&str; 7] = [
+pub(super) const KEYS: [&str; 8] = [
     "strategy",
     "weights",
     "fallbacks",
@@ -27,6 +30,7 @@ pub(super) const KEYS: [&str; 7] = [
     "content_policy_fallbacks",
     "max_input_tokens",
     "on_overflow",
+    "hedge",
 ];
 
 /// What an entry says about its route.
@@ -39,6 +43,7 @@ pub(crate) struct RouteEntry<'t> {
     pub(crate) content_policy_fallbacks: Texts<'t>,
     pub(crate) max_input_tokens: Option<At<'t, Tokens>>,
     pub(crate) on_overflow: Option<Overflow>,
+    pub(crate) hedge: Option<hedge::Rules>,
 }
 
 /// `[routing]`, with the task not looked up.
@@ -86,7 +91,37 @@ pub(super) fn route<'t>(section: &mut Section<'_, 't>) -> RouteEntry<'t> {
         on_overflow: section
             .choice("on_overflow", &Overflow::NAMES)
             .map(|at| at.value),
+        hedge: hedge(section),
     }
+}
+
+/// Reads `hedge`: true or false, or a table of what is not as usual.
+fn hedge(section: &mut Section<'_, '_>) -> Option<hedge::Rules> {
+    const KEY: &str = "hedge";
+    let mut rules = defaults::HEDGE;
+    let origin = if section.is_table(KEY) {
+        let example = "{ quantile = 0.95, min_wait = \"100ms\", budget = 0.05 }";
+        let table = section.filled_table(KEY, example, |table| {
+            let share = |at: Option<At<'_, f64>>| Share::new(at?.value);
+            if let Some(quantile) = share(table.number("quantile", &(0.5..=0.999))) {
+                rules.quantile = quantile;
+            }
+            rules.min_wait = duration(table, "min_wait", Zero::Refused, rules.min_wait);
+            let range = (Bound::Excluded(0.0), Bound::Included(0.5));
+            if let Some(budget) = share(table.number("budget", &range)) {
+                rules.budget = budget;
+            }
+        });
+        table?.origin
+    } else {
+        section.switch(KEY).filter(|at| at.value)?.origin
+    };
+    let targets = section.length("targets")?;
+    if targets + section.length("fast").unwrap_or(0) == 1 {
+        let message = "a second target is needed, to be asked where the first is slow";
+        section.problem(origin, KEY, message);
+    }
+    Some(rules)
 }
 
 /// The targets of an entry that has to have some.

@@ -5,10 +5,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{
-    NOT_IN_FORCE,
-    values::{Zero, duration, key_variable, size},
-};
+use super::values::{Zero, duration, key_variable, size};
 use crate::config::{
     defaults,
     problem::{At, Origin, quoted},
@@ -23,6 +20,8 @@ pub(crate) struct ServerEntry<'t> {
     pub(crate) settings: Server,
     pub(crate) listen: Origin<'t>,
     pub(crate) allow_public: bool,
+    /// Whether `max_in_flight` is written.
+    pub(crate) bounds_in_flight: bool,
 }
 
 /// `[admin]`.
@@ -33,12 +32,12 @@ pub(crate) struct AdminEntry<'t> {
 
 pub(super) fn server<'t>(section: &mut Section<'_, 't>) -> ServerEntry<'t> {
     let listen = section.parsed("listen", LISTEN_EXPECTED, listen_address);
-    let max_body = ByteSize::kib(1)..=ByteSize::mib(1024);
+    let (max_body, max_in_flight_bytes) = bodies(section);
+    let max_in_flight = count(section, "max_in_flight", 1..=1_000_000);
     let compress_above = ByteSize::bytes(0)..=ByteSize::mib(1024);
     let settings = Server {
         listen: listen.map_or(defaults::LISTEN, |at| at.value),
-        max_body: size(section, "max_body", &max_body, defaults::MAX_BODY)
-            .map_or(defaults::MAX_BODY, |at| at.value),
+        max_body,
         drain_timeout: duration(
             section,
             "drain_timeout",
@@ -51,8 +50,22 @@ pub(super) fn server<'t>(section: &mut Section<'_, 't>) -> ServerEntry<'t> {
             Zero::Refused,
             defaults::HEADER_TIMEOUT,
         ),
+        read_timeout: duration(
+            section,
+            "read_timeout",
+            Zero::Refused,
+            defaults::READ_TIMEOUT,
+        ),
+        write_timeout: duration(
+            section,
+            "write_timeout",
+            Zero::Refused,
+            defaults::WRITE_TIMEOUT,
+        ),
         max_connections: count(section, "max_connections", 1..=1_000_000)
             .unwrap_or(defaults::MAX_CONNECTIONS),
+        max_in_flight: max_in_flight.unwrap_or(defaults::MAX_IN_FLIGHT),
+        max_in_flight_bytes,
         compress_above: size(
             section,
             "compress_above",
@@ -68,6 +81,32 @@ pub(super) fn server<'t>(section: &mut Section<'_, 't>) -> ServerEntry<'t> {
         settings,
         listen: listen.map_or(section.origin, |at| at.origin),
         allow_public: section.switch("allow_public").is_some_and(|at| at.value),
+        bounds_in_flight: max_in_flight.is_some(),
+    }
+}
+
+/// The largest body, and room for all that are held together: at least for one. Of these two, the one that is not
+/// written gives way.
+fn bodies(section: &mut Section<'_, '_>) -> (ByteSize, ByteSize) {
+    let (one, all) = (defaults::MAX_BODY, defaults::MAX_IN_FLIGHT_BYTES);
+    let range = ByteSize::kib(1)..=ByteSize::mib(1024);
+    let written_one = size(section, "max_body", &range, one);
+    let range = ByteSize::kib(1)..=ByteSize::mib(1024 * 1024);
+    let written_all = size(section, "max_in_flight_bytes", &range, all);
+    match (written_one, written_all) {
+        (Some(one), Some(all)) => {
+            if one.value > all.value {
+                let message = format!(
+                    "must be at least `max_body`, which is {}, found {}",
+                    one.value, all.value
+                );
+                section.problem(all.origin, "max_in_flight_bytes", message);
+            }
+            (one.value, all.value)
+        }
+        (Some(one), None) => (one.value, all.max(one.value)),
+        (None, Some(all)) => (one.min(all.value), all.value),
+        (None, None) => (one, all),
     }
 }
 
@@ -100,6 +139,9 @@ pub(super) fn embedding(section: &mut Section<'_, '_>) -> Embedding {
         ),
     }
 }
+
+/// What a setting that is understood but has no effect yet is told.
+const NOT_IN_FORCE: &str = "checked, but not yet in force in this version";
 
 const LISTEN_EXPECTED: &str = "an address and port in quotes, for example \"127.0.0.1:8080\"";
 

@@ -2,7 +2,7 @@
 //!
 //! | key variables                     | one is set | result                                  |
 //! |-----------------------------------|------------|-----------------------------------------|
-//! | named                             | yes        | active, with the first key that is set  |
+//! | named                             | yes        | active, with all keys that are set      |
 //! | named                             | no         | inactive: "OPENAI_API_KEY is not set"   |
 //! | none, kind's own address and key  | yes / no   | as if the kind's variable were named    |
 //! | none, another address or kind     | -          | active, without a key                   |
@@ -52,16 +52,19 @@ fn provider(
     findings: &mut Findings<'_>,
 ) -> Option<Provider> {
     let kind = entry.kind?;
-    let (api_key, activation) = key(&entry, kind, env, findings);
+    let (api_keys, activation) = keys(&entry, kind, env, findings);
     let base_url = base_url(&entry, kind, env, findings)?;
     let variant = entry.variant;
     Some(Provider {
         base_url,
         name: entry.name?,
         kind,
-        api_key,
+        api_keys,
         headers: entry.headers,
         timeout: entry.timeout,
+        retry: entry.retry,
+        breaker: entry.breaker,
+        limits: entry.limits,
         compat: variant.compat,
         drop_unsupported: variant
             .drop_unsupported
@@ -74,31 +77,58 @@ fn provider(
     })
 }
 
-fn key(
+fn keys(
     entry: &ProviderEntry<'_>,
     kind: ProviderKind,
     env: &dyn Fn(&str) -> Option<String>,
     findings: &mut Findings<'_>,
-) -> (Option<Secret>, Activation) {
+) -> (Vec<Secret>, Activation) {
     let mut variables: Vec<&str> = entry.key_variables.iter().map(|at| at.value).collect();
     if variables.is_empty() && !entry.names_address {
         variables.extend(defaults::api_key_env(kind));
     }
     if variables.is_empty() {
-        return (None, Activation::Active);
+        return (Vec::new(), Activation::Active);
     }
+    let mut keys: Vec<(&str, Secret)> = Vec::new();
+    let mut unused: Vec<(&str, String)> = Vec::new();
     for variable in &variables {
         match look_up(env, variable, "providers.api_key_env", findings) {
-            Lookup::Set(secret) => return (Some(secret), Activation::Active),
-            Lookup::Unusable => break,
-            Lookup::Unset => {}
+            Lookup::Set(secret) => match keys.iter().find(|(_, key)| *key == secret) {
+                Some((first, _)) if first == variable => {
+                    unused.push((variable, format!("{variable} is there twice")));
+                }
+                Some((first, _)) => {
+                    let message =
+                        format!("{variable} holds the same key as {first}; it is used once");
+                    unused.push((variable, message));
+                }
+                None => keys.push((variable, secret)),
+            },
+            Lookup::Unset => {
+                unused.push((
+                    variable,
+                    format!("{variable} is not set; the other keys are used"),
+                ));
+            }
+            Lookup::Unusable => {}
         }
+    }
+    if !keys.is_empty() {
+        for (variable, message) in unused {
+            let mut named = entry.key_variables.iter().rev();
+            if let Some(at) = named.find(|at| at.value == variable) {
+                findings.notice(at.origin, "providers.api_key_envs", message);
+            }
+        }
+        let keys = keys.into_iter().map(|(_, key)| key).collect();
+        return (keys, Activation::Active);
     }
     let reason = match variables.as_slice() {
         [one] => format!("{one} is not set"),
         several => format!("none of {} is set", several.join(", ")),
     };
-    (None, Activation::Inactive(reason))
+    (Vec::new(), Activation::Inactive(reason))
 }
 
 /// The address; `Some(None)` for a kind that has none.

@@ -88,6 +88,7 @@ fn rules(
     content_policy_fallbacks: Vec<Target>,
 ) -> RouteRules {
     RouteRules {
+        hedge: entry.hedge,
         strategy: entry.strategy,
         weights: entry.weights.clone(),
         fallbacks,

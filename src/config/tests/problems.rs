@@ -35,13 +35,15 @@ max_body = "10M"
 drain_timeout = "24x"
 [cache]
 policy = "balancd"
+data_dir = ""
 "#;
     assert_snapshot!(problems(text, &[]), @r#"
     providers.toml:2:10: `server.listen`: not an address and port: "8080" (write for example "127.0.0.1:8080", or "0.0.0.0:8080" for every interface)
     providers.toml:3:12: `server.max_body`: not a size: "10M" (write for example "10MiB"; units: bytes, KiB, MiB, GiB, KB, MB, GB)
     providers.toml:4:17: `server.drain_timeout`: not a duration: "24x" (write for example "30s")
     providers.toml:6:10: `cache.policy`: unknown value "balancd", did you mean `balanced`?
-    4 problems
+    providers.toml:7:12: `cache.data_dir`: not a path: ""
+    5 problems
     "#);
 }
 
@@ -266,7 +268,7 @@ ttl = "0s"
 "#;
     assert_snapshot!(problems(text, &[("REFRAIN_CACHE__THRESHOLD", "2")]), @r#"
     providers.toml:2:10: `server.listen`: not an address and port: "nowhere" (write for example "127.0.0.1:8080", or "0.0.0.0:8080" for every interface)
-    providers.toml:3:1: `server.port`: unknown key (there are: listen, max_body, drain_timeout, header_timeout, max_connections, compress_above, reload, allow_public)
+    providers.toml:3:1: `server.port`: unknown key (there are: listen, max_body, max_in_flight_bytes, max_in_flight, drain_timeout, header_timeout, read_timeout, write_timeout, max_connections, compress_above, reload, allow_public)
     providers.toml:7:12: `models.targets`: unknown provider "gone" (there are: Big)
     providers.toml:10:8: `providers.name`: a provider's name is 1-64 of a-z, 0-9, `-`, `_`, `.`, not "Big"
     providers.toml:11:8: `providers.kind`: unknown value "opnai", did you mean `openai`?
@@ -291,63 +293,22 @@ fn text_in_messages_is_cut_and_escaped() {
 
 #[test]
 fn settings_not_yet_in_force() {
-    let text = r#"[admin]
-listen = "127.0.0.1:9"
-[cache]
-policy = "strict"
-data_dir = "data"
-mode = "shadow"
-[[providers]]
-name = "a"
-kind = "demo"
-retry = { attempts = 2, base = "250ms", cap = "5s" }
-breaker = { window = "30s", min_requests = 10, failure_ratio = 0.5, open_for = "15s", probes = 1 }
-limits = { requests_per_minute = 500, tokens_per_minute = 200000, concurrent = 64 }
-[[clients]]
-name = "c"
-key_sha256 = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"
-limits = { concurrent = 1 }
-budget = { daily_usd = 5 }
-"#;
-    assert_snapshot!(notices(text), @r#"
-    providers.toml:2:10: `admin.listen`: checked, but not yet in force in this version
-    providers.toml:10:9: `providers.retry`: checked, but not yet in force in this version
-    providers.toml:11:11: `providers.breaker`: checked, but not yet in force in this version
-    providers.toml:12:10: `providers.limits`: checked, but not yet in force in this version
-    providers.toml:16:10: `clients.limits`: checked, but not yet in force in this version
-    providers.toml:17:10: `clients.budget`: checked, but not yet in force in this version
-    "#);
+    let text = "[admin]\nlisten = \"127.0.0.1:9\"\n";
+    assert_snapshot!(notices(text), @"providers.toml:2:10: `admin.listen`: checked, but not yet in force in this version");
 }
 
 #[test]
-fn settings_not_yet_in_force_are_checked() {
-    let text = r#"[cache]
-data_dir = ""
-[[providers]]
-name = "a"
-kind = "demo"
-retry = { attempts = 11, base = "9s", cap = "5s" }
-breaker = { window = "0s", min_requests = 0, failure_ratio = 0.0, open_for = 15, probes = 0 }
-limits = { requests_per_minute = 0, tokens_per_minute = 0, concurrent = 0, rps = 1 }
-[[clients]]
-name = "c"
-key_sha256 = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"
-budget = { daily_usd = 0 }
-"#;
+fn bodies_and_the_room_for_them() {
+    let text = "[server]\nmax_body = \"2MiB\"\nmax_in_flight_bytes = \"1MiB\"\nmax_in_flight = 0\nread_timeout = \"0s\"\nwrite_timeout = 5\n";
     assert_snapshot!(problems(text, &[]), @r#"
-    providers.toml:2:12: `cache.data_dir`: not a path: ""
-    providers.toml:6:9: `providers.retry.base`: must be at most `cap`, which is 5s
-    providers.toml:6:22: `providers.retry.attempts`: must be at least 0 and at most 10, found 11
-    providers.toml:7:22: `providers.breaker.window`: must be more than zero (for example "30s")
-    providers.toml:7:43: `providers.breaker.min_requests`: must be at least 1 and at most 1000000, found 0
-    providers.toml:7:62: `providers.breaker.failure_ratio`: must be more than 0 and at most 1, found 0.0
-    providers.toml:7:78: `providers.breaker.open_for`: expected a duration in quotes, for example "15s", found 15
-    providers.toml:7:91: `providers.breaker.probes`: must be at least 1 and at most 1000, found 0
-    providers.toml:8:34: `providers.limits.requests_per_minute`: must be at least 1 and at most 1000000000, found 0
-    providers.toml:8:57: `providers.limits.tokens_per_minute`: must be at least 1 and at most 1000000000000, found 0
-    providers.toml:8:73: `providers.limits.concurrent`: must be at least 1 and at most 1000000, found 0
-    providers.toml:8:76: `providers.limits.rps`: unknown key (there are: requests_per_minute, tokens_per_minute, concurrent)
-    providers.toml:12:24: `clients.budget.daily_usd`: must be more than 0, found 0
-    13 problems
+    providers.toml:3:23: `server.max_in_flight_bytes`: must be at least `max_body`, which is 2MiB, found 1MiB
+    providers.toml:4:17: `server.max_in_flight`: must be at least 1 and at most 1000000, found 0
+    providers.toml:5:16: `server.read_timeout`: must be more than zero (for example "30s")
+    providers.toml:6:17: `server.write_timeout`: expected a duration in quotes, for example "60s", found 5
+    4 problems
+    "#);
+    assert_snapshot!(problems("[server]\nmax_in_flight_bytes = \"1\"\n", &[]), @r#"
+    providers.toml:2:23: `server.max_in_flight_bytes`: must be at least 1KiB and at most 1024GiB, found "1"
+    1 problem
     "#);
 }

@@ -143,7 +143,7 @@ allowed_models = ["a*b", "ok", 1]
     providers.toml:3:8: `clients.name`: a client's name is 1-64 of letters, digits, `-`, `_`, `.`, not "white space"
     providers.toml:4:11: `clients.key_env`: NOT_SET is not set; set it to the key of this client
     providers.toml:8:1: `clients.key_sha256`: a client has one key: write `key_env` or `key_sha256`, not both
-    providers.toml:11:14: `clients.key_sha256`: not a SHA-256 in 64 hexadecimal digits (`printf %s KEY | sha256sum` prints it)
+    providers.toml:11:14: `clients.key_sha256`: not a SHA-256 in 64 hexadecimal digits (`refrain key new` makes a key and prints it, `refrain key hash` prints that of a key you have)
     providers.toml:12:13: `clients.namespace`: a namespace is 1-128 visible ASCII characters, not "two words"
     providers.toml:13:18: `clients.allowed_models`: nothing would be allowed; leave the key out to allow every model
     providers.toml:17:19: `clients.allowed_models`: a pattern has one `*`, at its end (for example `gpt-*`), not "a*b"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{config, parse, threshold};
+use super::{NOW, config, parse, threshold};
 use crate::config::{
     Activation, Config, KeyDigest, ModelPattern, ProviderKind, Sources, TargetModel,
 };
@@ -33,6 +33,7 @@ fn paths_count_from_the_file() {
         text: "[embedding]\nmodel = \"m\"\nruntime = \"/lib/ort.so\"\n[cache]\ndata_dir = \"d\"\n",
         env: &|_| None,
         env_overrides: &[],
+        now: NOW,
     };
     let (config, _) = Config::parse(&sources).unwrap();
     assert_eq!(config.embedding.model, Path::new("/etc/refrain/m"));
@@ -96,7 +97,7 @@ fn activation_and_addresses() {
             "{entry}"
         );
         assert_eq!(
-            provider.api_key.is_some(),
+            !provider.api_keys.is_empty(),
             !env.is_empty() && env[0].0 != "OLLAMA_HOST"
         );
     };
@@ -163,8 +164,8 @@ base_url = "http://elsewhere"
 "#;
     assert!(
         config(text, &[("OPENAI_API_KEY", "k")]).providers[0]
-            .api_key
-            .is_none()
+            .api_keys
+            .is_empty()
     );
 }
 

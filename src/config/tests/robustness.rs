@@ -7,7 +7,7 @@ use super::parse;
 const SHIPPED: &str = include_str!("../../../providers.toml");
 
 /// Fragments that meet the code more often than random characters do.
-const FRAGMENTS: [&str; 46] = [
+const FRAGMENTS: [&str; 60] = [
     "[cache]\n",
     "[[providers]]\n",
     "[[providers.params]]\n",
@@ -32,6 +32,20 @@ const FRAGMENTS: [&str; 46] = [
     "weights = ",
     "strategy = \"weighted\"\n",
     "fallbacks = ",
+    "hedge = ",
+    "hedge = true\n",
+    "retry = ",
+    "breaker = ",
+    "limits = ",
+    "model_limits = ",
+    "[[providers.model_limits]]\n",
+    "budget = ",
+    "expires = ",
+    "api_key_envs = [\"A\", \"B\", \"A\"]\n",
+    "{ window = \"1s\", slow_after = \"3s\" }\n",
+    "{ daily_usd = 5, until = 2027-01-31 }\n",
+    "2027-01-31T12:00:00-23:59\n",
+    "9999-12-31T23:59:60Z\n",
     "content_policy_fallbacks = ",
     "supports = ",
     "max_input_tokens = ",

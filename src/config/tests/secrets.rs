@@ -50,7 +50,7 @@ api_key_envs = "sk-PLANTED-0123456789"
     providers.toml:3:1: `admin.key`: secrets are not written into this file; put it into an environment variable and write the variable's name: `key_env = "MY_KEY"`
     providers.toml:6:1: `clients.key`: secrets are not written into this file; put it into an environment variable and write the variable's name: `key_env = "MY_KEY"`
     providers.toml:9:11: `clients.key_env`: not the name of an environment variable: capital letters, digits and `_`, at most 64 (the key itself is not written into this file)
-    providers.toml:12:14: `clients.key_sha256`: not a SHA-256 in 64 hexadecimal digits (`printf %s KEY | sha256sum` prints it)
+    providers.toml:12:14: `clients.key_sha256`: not a SHA-256 in 64 hexadecimal digits (`refrain key new` makes a key and prints it, `refrain key hash` prints that of a key you have)
     providers.toml:16:1: `providers.api_key`: secrets are not written into this file; put it into an environment variable and write the variable's name: `api_key_env = "OPENAI_API_KEY"`
     providers.toml:20:15: `providers.api_key_env`: not the name of an environment variable: capital letters, digits and `_`, at most 64 (the key itself is not written into this file)
     providers.toml:21:29: `providers.headers.Authorization`: secrets are not written into this file; put the key into an environment variable and name it with `api_key_env` (`api_key_header` says which header it goes into)
@@ -139,7 +139,7 @@ headers = { x-team = "sk-PLANTED-header" }
     );
     let config = config(text, &env);
     assert_eq!(
-        config.providers[0].api_key.as_ref().unwrap().expose(),
+        config.providers[0].api_keys.first().unwrap().expose(),
         "sk-PLANTED-p"
     );
     assert_eq!(config.admin.key.unwrap().expose(), "sk-PLANTED-r");

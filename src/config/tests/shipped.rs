@@ -2,12 +2,13 @@
 
 use super::{config, parse};
 use crate::{
-    config::{Activation, Config, ModelPattern, Provider, Routing, Target, TargetModel},
+    config::{Activation, Config, ModelPattern, Provider, Routing, Target, TargetModel, defaults},
     wire::chat::Edit,
 };
 
 const SHIPPED: &str = include_str!("../../../providers.toml");
 const README: &str = include_str!("../../../README.md");
+const RESILIENCE: &str = include_str!("../../../docs/resilience.md");
 
 /// The file with every commented setting and table switched on.
 fn uncommented() -> String {
@@ -123,6 +124,9 @@ fn written_defaults_of_providers_are_the_defaults() {
         );
         let bare = config(&bare, &[]).providers.remove(0);
         assert_eq!(provider.timeout, bare.timeout);
+        assert_eq!(provider.retry, bare.retry);
+        assert_eq!(provider.breaker, bare.breaker);
+        assert_eq!(provider.limits, bare.limits);
         assert_eq!(provider.discover, bare.discover);
         assert_eq!(provider.base_url, bare.base_url);
         assert_eq!(provider.activation, bare.activation);
@@ -245,6 +249,62 @@ fn the_example_of_a_route_is_good() {
     let model = config.models.resolve("house-model").unwrap();
     assert_eq!(model.rules.weights, [3, 1]);
     assert_eq!(model.rules.fallbacks.len(), 1);
+    assert_eq!(model.rules.hedge, Some(defaults::HEDGE));
+}
+
+#[test]
+fn the_examples_of_resilience_are_good() {
+    let examples = RESILIENCE.split("```toml").skip(1);
+    let examples = examples.filter_map(|rest| rest.split("```").next());
+    let env = [
+        ("OPENAI_API_KEY", "a"),
+        ("OPENAI_API_KEY_2", "b"),
+        ("AZURE_OPENAI_API_KEY", "c"),
+    ];
+    let (config, notices) = parse(&examples.collect::<String>(), &env).unwrap();
+    assert_eq!(notices, []);
+    assert_eq!(config.providers[0].api_keys.len(), 2);
+    assert!(
+        config
+            .models
+            .iter()
+            .any(|model| model.rules.hedge.is_some())
+    );
+    assert!(config.clients.iter().any(|client| client.budget.is_some()));
+}
+
+/// The tables of docs/resilience.md say for each key what stands for it if it is not written.
+#[test]
+fn the_defaults_of_resilience_are_the_defaults() {
+    let mut settings = std::collections::BTreeMap::<&str, Vec<String>>::new();
+    for line in RESILIENCE.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        let default = cells[2].trim_matches('`');
+        if let Some((table, key)) = name.split_once('.').filter(|_| !default.is_empty()) {
+            settings
+                .entry(table)
+                .or_default()
+                .push(format!("{key} = {default}"));
+        }
+    }
+    let table = |name: &str| format!("{name} = {{ {} }}\n", settings[name].join(", "));
+    let provider = "[[providers]]\nname = \"a\"\nkind = \"demo\"\n";
+    let route = "[[models]]\nname = \"m\"\ntargets = [\"a/x\", \"a/y\"]\n";
+    let [timeout, retry, breaker, limits, hedge] =
+        ["timeout", "retry", "breaker", "limits", "hedge"].map(table);
+    let server = settings["server"].join("\n");
+    let text =
+        format!("[server]\n{server}\n{provider}{timeout}{retry}{breaker}{limits}{route}{hedge}");
+    let (written, bare) = (config(&text, &[]), config(provider, &[]));
+    assert_eq!(written.providers, bare.providers);
+    assert_eq!(written.server, bare.server);
+    assert_eq!(
+        written.models.resolve("m").unwrap().rules.hedge,
+        Some(defaults::HEDGE)
+    );
+    let named: Vec<usize> = settings.values().map(Vec::len).collect();
+    assert_eq!(named, [6, 3, 1, 4, 6, 4], "{settings:?}");
 }
 
 #[test]

@@ -150,9 +150,9 @@ price = {{ input = 1, output = 1 }}
     providers.toml:14:32: `tasks.fallbacks`: expected a list of "provider/model" or names of `[[models]]`
     providers.toml:15:20: `tasks.max_input_tokens`: must be at least 1 and at most 1000000000, found 0
     providers.toml:16:15: `tasks.on_overflow`: unknown value "Trim", did you mean `trim`?
-    providers.toml:17:1: `tasks.supports`: unknown key (there are: name, ttl, threshold, policy, cache, targets, fast, examples, strategy, weights, fallbacks, context_window_fallbacks, content_policy_fallbacks, max_input_tokens, on_overflow)
+    providers.toml:17:1: `tasks.supports`: unknown key (there are: name, ttl, threshold, policy, cache, targets, fast, examples, strategy, weights, fallbacks, context_window_fallbacks, content_policy_fallbacks, max_input_tokens, on_overflow, hedge)
     providers.toml:18:1: `tasks.context_window`: unknown key, did you mean `context_window_fallbacks`?
-    providers.toml:19:1: `tasks.price`: unknown key (there are: name, ttl, threshold, policy, cache, targets, fast, examples, strategy, weights, fallbacks, context_window_fallbacks, content_policy_fallbacks, max_input_tokens, on_overflow)
+    providers.toml:19:1: `tasks.price`: unknown key (there are: name, ttl, threshold, policy, cache, targets, fast, examples, strategy, weights, fallbacks, context_window_fallbacks, content_policy_fallbacks, max_input_tokens, on_overflow, hedge)
     16 problems
     "#);
 }

@@ -291,6 +291,7 @@ impl Catalogue {
         let full = format!("{provider}/{model}");
         let known = [entry, exact(&full), exact(model.as_str())];
         let known = || known.iter().copied().flatten();
+        let limits = &member.conduct.limits;
         Target {
             weight,
             price: known().find_map(|entry| entry.price),
@@ -302,6 +303,12 @@ impl Catalogue {
             max_input: known().find_map(|entry| entry.rules.max_input_tokens),
             family: Family::of(member.kind, model.as_str()),
             vitals: self.vitals.of(provider, &model),
+            limiter: self.vitals.limiter(provider, None, limits.all),
+            model_limiter: (self.vitals).limiter(
+                provider,
+                Some(&model),
+                limits.of_model(model.as_str()),
+            ),
             member: Arc::clone(member),
             model,
         }

@@ -1,21 +1,28 @@
 //! Where a request may go.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use metrics::{Counter, Histogram};
 
 use crate::{
-    config::{CacheOverrides, ProviderKind, RouteRules},
-    gateway::vitals::Vitals,
+    config::{
+        CacheOverrides, Provider as ProviderConfig, ProviderKind, ProviderLimits, RouteRules,
+    },
+    gateway::{limiter::Limiter, vitals::Vitals},
     ident::{ModelId, ProviderName, TaskName},
     policy::{
+        breaker, hedge,
+        retry::{self, RetryBudget},
         routing::{eligible::Limits, strategy::Strategy},
         truncate::Overflow,
     },
     provider::Provider,
     telemetry::names,
     tokenizer::Family,
-    units::{Price, Tokens},
+    units::{Price, Share, Tokens},
 };
 
 /// Where a request may go.
@@ -37,6 +44,8 @@ pub struct Route {
     pub max_input: Option<Tokens>,
     /// What is done with a longer one.
     pub on_overflow: Option<Overflow>,
+    /// Whether a second target is asked where the first is slow.
+    pub hedge: Option<hedge::Rules>,
     /// What is configured for the cache of its answers.
     pub cache: CacheOverrides,
     /// The kind of work that led here.
@@ -62,6 +71,10 @@ pub struct Target {
     pub family: Family,
     /// How it fares.
     pub vitals: Arc<Vitals>,
+    /// Holds the provider to its limits.
+    pub limiter: Option<Arc<Limiter>>,
+    /// Holds the model to its own.
+    pub model_limiter: Option<Arc<Limiter>>,
 }
 
 impl Target {
@@ -85,16 +98,66 @@ pub struct Member {
     pub provider: Arc<dyn Provider>,
     /// The dialect it speaks.
     pub kind: ProviderKind,
+    /// How it is treated when it fails.
+    pub conduct: Conduct,
+    /// Which calls may be repeated.
+    pub(crate) retries: Mutex<RetryBudget>,
     /// Counts its answers.
     pub answers: Counter,
     /// Times them.
     pub latency: Histogram,
 }
 
+/// How a provider is treated when it fails, or has enough.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conduct {
+    /// How failed calls are made again.
+    pub retry: retry::Rules,
+    /// When one of its models is left alone.
+    pub breaker: breaker::Rules,
+    /// How much is asked of it.
+    pub limits: ProviderLimits,
+}
+
+impl Conduct {
+    /// What is configured.
+    #[must_use]
+    pub fn of(config: &ProviderConfig) -> Self {
+        Self {
+            retry: config.retry,
+            breaker: config.breaker,
+            limits: config.limits.clone(),
+        }
+    }
+}
+
+/// Never tried again, and never left alone: for what is inside the gateway.
+impl Default for Conduct {
+    fn default() -> Self {
+        Self {
+            retry: retry::Rules {
+                attempts: 0,
+                base: Duration::ZERO,
+                cap: Duration::ZERO,
+                budget: Share::NONE,
+            },
+            breaker: breaker::Rules {
+                window: Duration::from_secs(60),
+                min_requests: u32::MAX,
+                failure_ratio: Share::ALL,
+                slow_after: Duration::MAX,
+                open_for: Duration::from_secs(1),
+                probes: 1,
+            },
+            limits: ProviderLimits::default(),
+        }
+    }
+}
+
 impl Member {
     /// A provider to be asked, which speaks the dialect `kind`.
     #[must_use]
-    pub fn new(provider: Arc<dyn Provider>, kind: ProviderKind) -> Arc<Self> {
+    pub fn new(provider: Arc<dyn Provider>, kind: ProviderKind, conduct: Conduct) -> Arc<Self> {
         let name = provider.name().to_string();
         let labels = [("provider", name.clone()), ("outcome", "ok".to_owned())];
         let answers = metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels);
@@ -102,6 +165,8 @@ impl Member {
         Arc::new(Self {
             provider,
             kind,
+            conduct,
+            retries: Mutex::default(),
             answers,
             latency,
         })
@@ -129,6 +194,7 @@ impl Route {
             filter_fallbacks: Vec::new(),
             max_input: rules.max_input_tokens,
             on_overflow: rules.on_overflow,
+            hedge: rules.hedge,
             cache: CacheOverrides::default(),
             task: None,
         }

@@ -24,7 +24,7 @@ fn is_count(bytes: &[u8], at: usize) -> bool {
 }
 
 /// The tokens that the last count in `events` names.
-pub(super) fn last_count(events: &[u8]) -> Option<Usage> {
+pub(in crate::gateway) fn last_count(events: &[u8]) -> Option<Usage> {
     memmem::rfind_iter(events, FIELD)
         .filter(|at| is_count(events, *at))
         .find_map(|at| {

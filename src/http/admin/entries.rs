@@ -194,7 +194,7 @@ async fn change(api: &Api, request: Request) -> Result<Written, Response> {
     if let Some(refusal) = refuse_change(api, &head.headers) {
         return Err(refusal);
     }
-    let body = body::read(&head.headers, request_body, LONGEST)
+    let body = body::read(api, &head, request_body, LONGEST)
         .await
         .map_err(IntoResponse::into_response)?;
     serde_json::from_slice(&body).map_err(|error| unreadable(&error.to_string()).into_response())

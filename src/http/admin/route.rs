@@ -48,7 +48,7 @@ async fn explained(api: &Api, who: Who, request: Request) -> Result<Explained, E
     let caller = caller.map_err(|what| Error::bad_request(Some("client".to_owned()), what))?;
     let invalid = |invalid: InvalidControl| Error::bad_request(Some(invalid.name), invalid.message);
     let controls = headers::controls(&head.headers).map_err(invalid)?;
-    let body = body::read(&head.headers, request_body, front.max_body).await?;
+    let body = body::read(api, &head, request_body, front.max_body).await?;
     let asked = Asked {
         caller,
         controls,

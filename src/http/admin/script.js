@@ -36,6 +36,23 @@ function render(stats) {
     row.append(name, reason);
     return row;
   }));
+  document.getElementById("breakers").replaceChildren(...stats.breakers.worst.map((b) => {
+    const row = document.createElement("tr");
+    const name = document.createElement("th");
+    name.scope = "row";
+    name.textContent = `${b.provider}/${b.model}`;
+    const words = { open: "left alone", half_open: "being tried", closed: "asked" };
+    const wait = b.retry_in_seconds === null ? "" : `, tried again in ${b.retry_in_seconds} s`;
+    const told = b.forced === null ? "" : ", as an operator wants";
+    const cells = [`${words[b.state]}${wait}${told}`, `${number.format(b.failures)} of ${number.format(b.requests)}`, number.format(b.in_flight)];
+    row.className = b.state;
+    row.append(name, ...cells.map((text) => {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      return cell;
+    }));
+    return row;
+  }));
   const old = stats.config.state === "current" ? "" : "; the configuration file has problems, the last good one is in force";
   const waiting = stats.config.needs_restart.length ? `; at the next start: ${stats.config.needs_restart.join(", ")}` : "";
   show("state", `version ${stats.version}, live${old}${waiting}`);

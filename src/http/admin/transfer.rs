@@ -99,7 +99,7 @@ pub(crate) async fn import(State(api): State<Arc<Api>>, request: Request) -> Res
     if let Some(refusal) = refuse_change(&api, &head.headers) {
         return refusal;
     }
-    let body = match body::read(&head.headers, request_body, api.front.load().max_body).await {
+    let body = match body::read(&api, &head, request_body, api.front.load().max_body).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };

@@ -112,6 +112,8 @@ async fn errors_are_not_kept() {
         let error = json!({"error": {"message": "no", "type": "t", "param": null, "code": null}});
         upstream.script(Answer::json(&error).status(status));
         assert_ne!(gateway.ask(&asking(QUESTION)).send().await.status, 200);
+        // Until the key that was refused is tried again.
+        gateway.clock.advance(std::time::Duration::from_secs(10));
         let reply = gateway.ask(&asking(QUESTION)).send().await;
         assert_eq!(
             (reply.status, reply.way(), reply.said().as_str()),

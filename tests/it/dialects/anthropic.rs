@@ -245,6 +245,8 @@ async fn errors_in_the_clients_words() {
         ("i", Answer::json(&json!({"type": "message"}))),
     ] {
         anthropic.script(error);
+        // Until keys that were refused are tried again.
+        gateway.clock.advance(std::time::Duration::from_secs(600));
         let reply = gateway.ask(&asking(question)).send().await;
         assert_eq!(reply.header("x-refrain-error-origin"), "upstream");
         assert!(!reply.text().contains(KEY));

@@ -15,7 +15,7 @@ use crate::support::{
 fn local(ollama: &Ollama, more: &str) -> String {
     let base_url = ollama.base_url();
     format!(
-        "[[providers]]\nname = \"local\"\nkind = \"ollama\"\nbase_url = \"{base_url}\"\n{more}\n"
+        "[[providers]]\nname = \"local\"\nkind = \"ollama\"\nbase_url = \"{base_url}\"\nretry = {{ attempts = 0 }}\n{more}\n"
     )
 }
 

@@ -1,6 +1,6 @@
 //! What the fake provider answers: a text, very bytes, or a body whose every step the test takes.
 
-use std::{convert::Infallible, io};
+use std::{convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -17,6 +17,7 @@ pub(crate) struct Answer {
     status: u16,
     headers: HeaderMap,
     gate: Option<oneshot::Receiver<Infallible>>,
+    delay: Duration,
     content: Content,
 }
 
@@ -37,6 +38,7 @@ impl Answer {
             status: 200,
             headers,
             gate: None,
+            delay: Duration::ZERO,
             content,
         }
     }
@@ -87,6 +89,12 @@ impl Answer {
         (self, Hold(sender))
     }
 
+    /// The same, after some time; for tests that pause it.
+    pub(crate) fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
     /// An error in OpenAI's shape.
     pub(crate) fn error(status: u16, message: &str) -> Self {
         let error = json!({
@@ -98,6 +106,9 @@ impl Answer {
     pub(super) async fn response(self, number: usize, stream: bool) -> Response<Body> {
         if let Some(gate) = self.gate {
             let _released = gate.await;
+        }
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
         }
         let mut headers = self.headers;
         let body = match self.content {

@@ -55,7 +55,7 @@ impl Anthropic {
     pub(crate) fn provider(&self, more: &str) -> String {
         format!(
             "[[providers]]\nname = \"claude\"\nkind = \"anthropic\"\nbase_url = \"http://{}/v1\"\n\
-             api_key_env = \"UPSTREAM_KEY\"\n{more}\n",
+             api_key_env = \"UPSTREAM_KEY\"\nretry = {{ attempts = 0 }}\n{more}\n",
             self.address
         )
     }

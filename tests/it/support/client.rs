@@ -179,4 +179,20 @@ impl Raw {
         let _end = self.0.read_to_end(&mut all).await;
         String::from_utf8(all).unwrap()
     }
+
+    /// The same of what need not be text.
+    pub(crate) async fn read_lossy(mut self) -> String {
+        let mut all = Vec::new();
+        let _end = self.0.read_to_end(&mut all).await;
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// What comes next, up to the end of a line.
+    pub(crate) async fn read_line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            line.push(self.0.read_u8().await.unwrap());
+        }
+        String::from_utf8(line).unwrap()
+    }
 }

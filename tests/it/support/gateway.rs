@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     client::{self, Ask},
-    upstream::{KEY, Upstream},
+    upstream::{KEY, SECOND_KEY, Upstream},
 };
 
 /// A running gateway; stops when it is dropped.
@@ -34,6 +34,7 @@ pub(crate) struct Setup {
     encoder: Option<Arc<dyn Embed>>,
     pub(crate) clock: Clock,
     is_impatient: bool,
+    adjust: fn(&mut Config),
 }
 
 /// The section of one more provider.
@@ -41,11 +42,11 @@ pub(crate) fn provider(name: &str, upstream: &Upstream) -> String {
     provider_at(name, &upstream.base_url())
 }
 
-/// The section of a provider at `base_url`.
+/// The section of a provider at `base_url`, of which each failure is to be seen.
 pub(crate) fn provider_at(name: &str, base_url: &str) -> String {
     format!(
         "[[providers]]\nname = \"{name}\"\nkind = \"openai\"\nbase_url = \"{base_url}\"\n\
-         api_key_env = \"UPSTREAM_KEY\"\n"
+         api_key_env = \"UPSTREAM_KEY\"\nretry = {{ attempts = 0 }}\n"
     )
 }
 
@@ -66,6 +67,7 @@ pub(crate) fn config(toml: &str) -> Config {
 pub(crate) fn parsed(toml: &str) -> Result<(Config, Vec<Notice>), Problems> {
     let env = |name: &str| match name {
         "UPSTREAM_KEY" => Some(KEY.to_owned()),
+        "SECOND_UPSTREAM_KEY" => Some(SECOND_KEY.to_owned()),
         "ALICE_KEY" | "BOB_KEY" | "CAROL_KEY" | "ADMIN_KEY" => {
             Some(format!("sk-{}", name.to_lowercase()))
         }
@@ -83,6 +85,7 @@ pub(crate) fn parsed(toml: &str) -> Result<(Config, Vec<Notice>), Problems> {
         text: toml,
         env: &env,
         env_overrides: &unchecked,
+        now: Clock::manual().unix(),
     })
 }
 
@@ -94,12 +97,19 @@ impl Setup {
             encoder: None,
             clock: Clock::manual(),
             is_impatient: false,
+            adjust: |_| {},
         }
     }
 
     /// That is started before it has learned the examples of its tasks.
     pub(crate) fn impatient(mut self) -> Self {
         self.is_impatient = true;
+        self
+    }
+
+    /// With its configuration changed so.
+    pub(crate) fn adjusted(mut self, adjust: fn(&mut Config)) -> Self {
+        self.adjust = adjust;
         self
     }
 
@@ -110,7 +120,8 @@ impl Setup {
     }
 
     pub(crate) async fn start(self) -> Gateway {
-        let config = config(&self.toml);
+        let mut config = config(&self.toml);
+        (self.adjust)(&mut config);
         let parts = Parts {
             clock: self.clock.clone(),
             encoder: self.encoder,
@@ -129,6 +140,7 @@ impl Setup {
         let limits = Limits {
             connections: config.server.max_connections,
             header_timeout: config.server.header_timeout,
+            write_timeout: config.server.write_timeout,
             drain_timeout: config.server.drain_timeout,
         };
         let router = app.router();

@@ -66,7 +66,7 @@ impl Gemini {
     pub(crate) fn section(&self, name: &str) -> String {
         format!(
             "[[providers]]\nname = \"{name}\"\nkind = \"gemini\"\n\
-             base_url = \"http://{}/v1beta\"\napi_key_env = \"UPSTREAM_KEY\"\n",
+             base_url = \"http://{}/v1beta\"\napi_key_env = \"UPSTREAM_KEY\"\nretry = {{ attempts = 0 }}\n",
             self.address
         )
     }

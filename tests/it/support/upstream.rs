@@ -21,8 +21,10 @@ use super::{
     socket::serve,
 };
 
-/// The one key that it accepts.
+/// The one key that it accepts, if nothing else is said.
 pub(crate) const KEY: &str = "sk-upstream-5f1c9a7e";
+/// A key that it may be told to accept as well.
+pub(crate) const SECOND_KEY: &str = "sk-upstream-b2d07c44";
 
 /// How a server wants to be asked.
 #[derive(Debug, Clone, Copy)]
@@ -64,10 +66,16 @@ pub(crate) struct Upstream {
     _serving: JoinSet<()>,
 }
 
+/// What is answered where nothing is scripted, by the number of the request.
+type Mood = Box<dyn Fn(usize) -> Answer + Send>;
+
 struct State {
     manners: Manners,
     script: Mutex<VecDeque<Answer>>,
+    mood: Mutex<Option<Mood>>,
     received: watch::Sender<Vec<Received>>,
+    keys: Mutex<Vec<&'static str>>,
+    refused: Mutex<Vec<String>>,
 }
 
 impl Upstream {
@@ -82,7 +90,10 @@ impl Upstream {
         let state = Arc::new(State {
             manners,
             script: Mutex::default(),
+            mood: Mutex::default(),
             received: watch::Sender::default(),
+            keys: Mutex::new(vec![KEY]),
+            refused: Mutex::default(),
         });
         let mut serving = JoinSet::new();
         let served = Arc::clone(&state);
@@ -114,6 +125,26 @@ impl Upstream {
     /// Answers the next request that has no answer yet.
     pub(crate) fn script(&self, answer: Answer) {
         self.state.script.lock().unwrap().push_back(answer);
+    }
+
+    /// Answers so from now on, where nothing is scripted.
+    pub(crate) fn mood(&self, answer: impl Fn(usize) -> Answer + Send + 'static) {
+        *self.state.mood.lock().unwrap() = Some(Box::new(answer));
+    }
+
+    /// Answers again as it did at first.
+    pub(crate) fn recovers(&self) {
+        *self.state.mood.lock().unwrap() = None;
+    }
+
+    /// Accepts these keys and no others from now on.
+    pub(crate) fn accept(&self, keys: &[&'static str]) {
+        *self.state.keys.lock().unwrap() = keys.to_vec();
+    }
+
+    /// The keys that it was asked with and did not accept, in order.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.state.refused.lock().unwrap().clone()
     }
 
     /// The chat requests so far.
@@ -152,12 +183,14 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
     let body = body.to_bytes();
     let Manners { key, chat, models } = state.manners;
     let (header, word) = key;
-    let has_key = head
-        .headers
-        .get(header)
-        .is_some_and(|value| value == &format!("{word}{KEY}"));
+    let given = head.headers.get(header);
+    let given = given.and_then(|value| value.to_str().ok()?.strip_prefix(word));
+    let has_key = given.is_some_and(|key| state.keys.lock().unwrap().contains(&key));
     if !has_key || (header != "authorization" && head.headers.contains_key("authorization")) {
-        return refuse(401, &format!("Incorrect API key provided: {KEY}.")).await;
+        let given = given.unwrap_or_default().to_owned();
+        let told = format!("Incorrect API key provided: {given} (not {KEY}, {SECOND_KEY}).");
+        state.refused.lock().unwrap().push(given);
+        return refuse(401, &told).await;
     }
     let path = head.uri.to_string();
     match &head.method {
@@ -188,7 +221,9 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
         });
         number = received.len();
     });
-    let answer = scripted.unwrap_or_else(|| Answer::said(&format!("answer {number}")));
+    let by_mood = || (state.mood.lock().unwrap().as_ref()).map(|mood| mood(number));
+    let answer =
+        (scripted.or_else(by_mood)).unwrap_or_else(|| Answer::said(&format!("answer {number}")));
     answer.response(number, stream).await
 }
 

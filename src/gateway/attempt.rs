@@ -1,0 +1,228 @@
+//! One call at one target: let through by its breaker and its limits, and told to them when it is over.
+//!
+//! In this order: the breaker first, since what it lets through can be given back; then the provider's limits and
+//! the model's, which are charged for each call. Invariant: whatever was taken is settled, however the call ends;
+//! one that is dropped half-way (the client hung up, another was quicker) says nothing of the target.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    catalogue::Target,
+    journey::USUAL_ANSWER,
+    limiter::{Full, Hold, Limiter, Which},
+    tab::Tab,
+    vitals::{Guard, Vitals},
+};
+use crate::{
+    clock::{Clock, Moment},
+    error::{UpstreamError, UpstreamErrorKind},
+    policy::breaker::{self, Outcome, Permit},
+    units::{Price, Tokens},
+    wire::{answer::Usage, chat::Delivery},
+};
+
+/// How long until a place may be free, where one call has to end before another begins.
+const A_MOMENT: Duration = Duration::from_millis(25);
+
+/// How a call is let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// As the breaker says.
+    Usual,
+    /// Nobody else can take it: an open breaker lets it through as an early probe.
+    LastResort,
+}
+
+/// What a call is about to take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) delivery: Delivery,
+    /// About how many tokens it will read and write.
+    pub(super) tokens: Usage,
+}
+
+/// A call that was let through.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    target: Arc<Vitals>,
+    rules: breaker::Rules,
+    clock: Clock,
+    began: Moment,
+    load: Load,
+    /// Until the call has ended one way or the other.
+    permit: Option<Permit>,
+    guard: Option<Guard>,
+    holds: [Option<Hold>; 2],
+    /// What the client has set aside for it, and what the target costs.
+    tab: Option<Arc<Tab>>,
+    price: Option<Price>,
+    /// Whether the provider counts what was sent, and nobody here has yet.
+    is_counted: bool,
+}
+
+impl Attempt {
+    /// Lets a call at `target` through, which is paid from `tab`.
+    ///
+    /// # Errors
+    /// [`UpstreamErrorKind::Open`], [`UpstreamErrorKind::Busy`].
+    pub(super) fn begin(
+        target: &Target,
+        clock: &Clock,
+        load: Load,
+        tab: Option<&Arc<Tab>>,
+        urgency: Urgency,
+    ) -> Result<Self, UpstreamError> {
+        let now = clock.now();
+        let rules = target.member.conduct.breaker;
+        let refused = |kind| UpstreamError {
+            provider: target.provider().clone(),
+            kind,
+        };
+        let permit = target.vitals.admit(now, &rules, urgency);
+        let permit = permit.map_err(|refusal| {
+            refused(UpstreamErrorKind::Open {
+                retry_after: refusal.retry_after,
+            })
+        })?;
+        let mut attempt = Self {
+            target: Arc::clone(&target.vitals),
+            rules,
+            clock: clock.clone(),
+            began: now,
+            load,
+            permit: Some(permit),
+            guard: None,
+            holds: [None, None],
+            tab: tab.cloned(),
+            price: target.price,
+            is_counted: false,
+        };
+        let limiters = [&target.limiter, &target.model_limiter];
+        for (hold, limiter) in attempt.holds.iter_mut().zip(limiters) {
+            if let Some(limiter) = limiter {
+                *hold = Some(enter(limiter, load.tokens.total()).map_err(refused)?);
+            }
+        }
+        attempt.guard = Some(target.vitals.begin(clock, load.delivery));
+        attempt.is_counted = true;
+        Ok(attempt)
+    }
+
+    /// The answer begins: its first event is there, or all of it. How long that took.
+    pub(super) fn first_token(&mut self) -> Duration {
+        if let Some(guard) = &mut self.guard {
+            guard.first_token();
+        }
+        let latency = self.clock.now().since(self.began);
+        // A whole answer takes as long as it is; only the beginning of a stream can be late.
+        let is_slow = matches!(self.load.delivery, Delivery::Stream { .. })
+            && latency > self.rules.slow_after;
+        self.settle(if is_slow {
+            Outcome::Failure
+        } else {
+            Outcome::Success
+        });
+        latency
+    }
+
+    /// It ended in `error`, before its answer began.
+    pub(super) fn failed(mut self, error: &UpstreamError) {
+        let outcome = outcome(error);
+        self.settle(outcome);
+        // What it can't be asked, and what is the request's fault, says nothing of how it fares.
+        let fares_badly =
+            outcome == Outcome::Failure || error.is_retryable() && !error.is_unasked();
+        if let Some(guard) = self.guard.take_if(|_| fares_badly) {
+            guard.failed();
+        }
+        self.used(Usage::default());
+    }
+
+    /// Its answer broke off after it had begun.
+    pub(super) fn broke_off(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            guard.failed();
+        }
+        self.target.broke_off(self.clock.now(), &self.rules);
+    }
+
+    /// Whether anybody counts its tokens.
+    pub(super) fn is_metered(&self) -> bool {
+        self.tab.is_some() || self.holds.iter().any(Option::is_some)
+    }
+
+    /// About how many tokens its prompt has.
+    pub(super) fn prompt(&self) -> Tokens {
+        self.load.tokens.input
+    }
+
+    /// So many tokens were used in all. Counts once.
+    pub(super) fn used(&mut self, used: Usage) {
+        if std::mem::take(&mut self.is_counted) {
+            for hold in self.holds.iter_mut().flatten() {
+                hold.settle(used.total());
+            }
+            if let Some(tab) = &self.tab {
+                tab.pay(used, self.price);
+            }
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        if let Some(permit) = self.permit.take() {
+            let now = self.clock.now();
+            self.target.settle(permit, outcome, now, &self.rules);
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.settle(Outcome::Unknown);
+        // It was sent, and read at least; who waits for all of an answer has all of it written.
+        let output = match self.load.delivery {
+            Delivery::Json => self.load.tokens.output.min(USUAL_ANSWER),
+            Delivery::Stream { .. } => Tokens(0),
+        };
+        self.used(Usage {
+            output,
+            ..self.load.tokens
+        });
+    }
+}
+
+fn enter(limiter: &Arc<Limiter>, tokens: Tokens) -> Result<Hold, UpstreamErrorKind> {
+    limiter.enter(tokens).map_err(|Full { which, wait, .. }| {
+        let (why, retry_after) = match which {
+            Which::Requests => ("its requests of this minute are used up", wait),
+            Which::Tokens => ("its tokens of this minute are used up", wait),
+            Which::Concurrent => ("it has as many requests as it may have at a time", A_MOMENT),
+        };
+        UpstreamErrorKind::Busy { why, retry_after }
+    })
+}
+
+/// What an error says of the target.
+fn outcome(error: &UpstreamError) -> Outcome {
+    match &error.kind {
+        UpstreamErrorKind::Connect(_)
+        | UpstreamErrorKind::Timeout(_)
+        | UpstreamErrorKind::Decode(_)
+        | UpstreamErrorKind::Stream(_)
+        | UpstreamErrorKind::Reported(_) => Outcome::Failure,
+        // A key's matter, or of the moment: both have gates of their own.
+        UpstreamErrorKind::Status {
+            status: 401 | 402 | 403 | 407 | 429,
+            ..
+        }
+        | UpstreamErrorKind::Open { .. }
+        | UpstreamErrorKind::Busy { .. }
+        | UpstreamErrorKind::NoKey { .. }
+        | UpstreamErrorKind::Untranslatable(_) => Outcome::Unknown,
+        UpstreamErrorKind::Status {
+            status: 400..=407 | 409..=499,
+            ..
+        } => Outcome::Refused,
+        UpstreamErrorKind::Status { .. } => Outcome::Failure,
+    }
+}

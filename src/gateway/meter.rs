@@ -1,0 +1,86 @@
+//! An answer on its way to the client: how it ends is told to whoever counts.
+//!
+//! Invariant: what was set aside for a call is settled when its answer is over, also when it breaks off, and when
+//! nobody wants the rest. A stream that does not count its tokens is estimated by its events.
+
+use futures_util::StreamExt;
+
+use super::{attempt::Attempt, fetch::last_count};
+use crate::{
+    provider::{ChatReply, Events, Piece},
+    units::Tokens,
+    wire::answer::Usage,
+};
+
+/// About how many bytes of an event are not text.
+const FRAME: u64 = 200;
+
+/// The reply; `attempt` is settled when it is over.
+pub(super) fn metered(reply: ChatReply, attempt: Attempt) -> ChatReply {
+    let is_counted = attempt.is_metered();
+    let mut meter = Meter {
+        attempt,
+        is_counted,
+        used: None,
+        events: 0,
+        bytes: 0,
+    };
+    match reply {
+        ChatReply::Whole(whole) => {
+            meter.used = whole.answer.usage();
+            meter.bytes = whole.body.len() as u64;
+            ChatReply::Whole(whole)
+        }
+        ChatReply::Stream(events) => {
+            meter.see(&events.first);
+            let rest = events.rest.inspect(move |piece| match piece {
+                Ok(piece) => meter.see(piece),
+                Err(_) => meter.attempt.broke_off(),
+            });
+            ChatReply::Stream(Events {
+                rest: rest.boxed(),
+                ..events
+            })
+        }
+    }
+}
+
+/// Sees an answer go by.
+struct Meter {
+    attempt: Attempt,
+    is_counted: bool,
+    used: Option<Usage>,
+    events: u64,
+    bytes: u64,
+}
+
+impl Meter {
+    fn see(&mut self, piece: &Piece) {
+        if !self.is_counted {
+            return;
+        }
+        self.events += memchr::memmem::find_iter(&piece.bytes, b"data:").count() as u64;
+        self.bytes += piece.bytes.len() as u64;
+        if let Some(used) = last_count(&piece.bytes) {
+            self.used = Some(used);
+        }
+    }
+
+    /// By what has gone by: a token an event, or one for four bytes of text where events are longer.
+    fn estimate(&self) -> Usage {
+        let text = self.bytes.saturating_sub(self.events.saturating_mul(FRAME));
+        Usage {
+            input: self.attempt.prompt(),
+            output: Tokens(self.events.max(text / 4)),
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.is_counted {
+            let used = self.used.unwrap_or_else(|| self.estimate());
+            self.attempt.used(used);
+        }
+    }
+}
