@@ -82,6 +82,8 @@ struct Stop {
     prompt_usd: Option<f64>,
     in_flight: u32,
     latency_ms: Option<f64>,
+    /// Whether its breaker lets it be asked: `closed`, `half_open`, `open`.
+    breaker: &'static str,
 }
 
 impl Gateway {
@@ -153,6 +155,10 @@ impl Gateway {
                 prompt_usd: price,
                 in_flight: vitals.in_flight,
                 latency_ms: vitals.latency.map(in_ms),
+                breaker: (target.vitals)
+                    .view(now, &target.member.conduct.breaker)
+                    .state
+                    .as_str(),
             }
         };
         let of_leg = |leg: &Leg, role| Stop {

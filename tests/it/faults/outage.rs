@@ -197,6 +197,13 @@ async fn a_reload_forgets_no_outage() {
     let gateway = pair.setup(&lines(), HOUSE).start().await;
     pair.main.mood(|_| Answer::error(500, "down"));
     tripped(&pair, &gateway).await;
+    let explained = gateway
+        .request("POST", "/admin/api/route", question().to_string())
+        .send()
+        .await
+        .json();
+    let states = [0, 1].map(|place| explained["targets"][place]["breaker"].clone());
+    assert_eq!(states, ["open", "closed"]);
     // Also where the provider itself has other settings now.
     for more in ["", "timeout = { idle = \"20s\" }\n"] {
         let toml = pair.toml(super::NO_CACHE, &format!("{more}{}", lines()), HOUSE);
