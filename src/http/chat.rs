@@ -55,9 +55,7 @@ where
         Ok(admitted) => admitted,
         Err(error) => {
             body::skip(&head.headers, request_body).await;
-            let mut response = error.into_response();
-            tell(&mut response, account.as_deref());
-            return response;
+            return told(error.into_response(), account.as_deref());
         }
     };
     let answered = match body::read(api, &head, request_body, front.max_body).await {
@@ -72,8 +70,7 @@ where
         }
         Err(error) => Err(error.into()),
     };
-    let mut response = render(api, answered);
-    tell(&mut response, account.as_deref());
+    let response = told(render(api, answered), account.as_deref());
     match place {
         // The place is taken until the answer has been delivered.
         Some(place) => held::hold(response, place),
@@ -81,11 +78,12 @@ where
     }
 }
 
-/// Tells a client how much is left to it.
-fn tell(response: &mut Response, account: Option<&Account>) {
+/// The response, with how much is left to the client.
+pub(super) fn told(mut response: Response, account: Option<&Account>) -> Response {
     if let Some(account) = account {
         headers::rate_limits(response.headers_mut(), &account.levels());
     }
+    response
 }
 
 /// An answer or a refusal as clients see it.

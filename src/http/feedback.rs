@@ -8,10 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Api, body};
-use crate::{error::Error, gateway::feedback::Verdict};
+use super::{Api, body, chat::told};
+use crate::{
+    error::Error,
+    gateway::{Caller, feedback::Verdict},
+};
 
 /// The longest body that is read, in bytes.
 const LONGEST: u64 = 4096;
@@ -41,8 +44,13 @@ async fn take(api: &Api, request: Request) -> Result<Response, Error> {
             return Err(error);
         }
     };
-    let body = body::read(api, &head, request_body, LONGEST).await?;
-    let feedback: Feedback = serde_json::from_slice(&body).map_err(|_| {
+    let body = body::read(api, &head, request_body, LONGEST).await;
+    let taken = body.and_then(|body| judge(api, &caller, &body));
+    Ok(told(taken.into_response(), caller.account.as_deref()))
+}
+
+fn judge(api: &Api, caller: &Caller, body: &[u8]) -> Result<Json<Value>, Error> {
+    let feedback: Feedback = serde_json::from_slice(body).map_err(|_| {
         let message = "the body must be {\"id\": ..., \"verdict\": \"wrong\" or \"right\"}, the id that of an answer";
         Error::bad_request(None, message)
     })?;
@@ -54,12 +62,12 @@ async fn take(api: &Api, request: Request) -> Result<Response, Error> {
             return Err(Error::bad_request("verdict".to_owned(), message));
         }
     };
-    let evicted = api.gateway.feedback(&caller, &feedback.id, verdict)?;
+    let evicted = api.gateway.feedback(caller, &feedback.id, verdict)?;
     let body = json!({
         "object": "cache.feedback",
         "id": feedback.id,
         "verdict": feedback.verdict,
         "evicted": evicted,
     });
-    Ok(Json(body).into_response())
+    Ok(Json(body))
 }

@@ -6,11 +6,13 @@ use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
     http::HeaderMap,
+    response::{IntoResponse, Response},
 };
 
-use super::Api;
+use super::{Api, chat::told};
 use crate::{
     error::Error,
+    gateway::Caller,
     wire::models::{ModelList, ModelObject},
 };
 
@@ -18,13 +20,14 @@ use crate::{
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
-) -> Result<Json<ModelList>, Error> {
+) -> Result<Response, Error> {
     let caller = api.front.load().auth.caller(&headers, api.clock.unix())?;
     let models = api.gateway.setup().catalogue.list().into_iter();
     let models = models
         .filter(|model| caller.allowed.allows(&model.id))
         .collect();
-    Ok(Json(ModelList::new(models)))
+    let list = Json(ModelList::new(models)).into_response();
+    Ok(told(list, caller.account.as_deref()))
 }
 
 /// One model; its name may hold slashes.
@@ -32,8 +35,17 @@ pub(super) async fn one(
     State(api): State<Arc<Api>>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-) -> Result<Json<ModelObject>, Error> {
+) -> Result<Response, Error> {
     let caller = api.front.load().auth.caller(&headers, api.clock.unix())?;
+    let model = describe(&api, &caller, id);
+    Ok(told(model.into_response(), caller.account.as_deref()))
+}
+
+fn describe(
+    api: &Api,
+    caller: &Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<ModelObject>, Error> {
     let Ok(Path(id)) = id else {
         return Err(Error::UnknownModel {
             message: "a model's name is UTF-8 text".to_owned(),

@@ -42,7 +42,8 @@ function render(stats) {
     name.scope = "row";
     name.textContent = `${b.provider}/${b.model}`;
     const words = { open: "left alone", half_open: "being tried", closed: "asked" };
-    const wait = b.retry_in_seconds === null ? "" : `, tried again in ${b.retry_in_seconds} s`;
+    const soon = b.retry_in_seconds === 0 ? "with the next request" : `in ${b.retry_in_seconds} s`;
+    const wait = b.retry_in_seconds === null ? "" : `, tried again ${soon}`;
     const told = b.forced === null ? "" : ", as an operator wants";
     const cells = [`${words[b.state]}${wait}${told}`, `${number.format(b.failures)} of ${number.format(b.requests)}`, number.format(b.in_flight)];
     row.className = b.state;

@@ -105,6 +105,14 @@ async fn every_reply_says_what_is_left() {
     let embeddings = embeddings.send().await;
     assert_eq!(embeddings.status, 400);
     assert_levels(&embeddings, "60", "52", "8s");
+    // What costs no provider anything is not counted.
+    for path in ["/v1/models", "/v1/models/gpt-test", "/v1/models/none"] {
+        assert_levels(&gateway.get(path).key(ALICE).send().await, "60", "52", "8s");
+    }
+    let feedback = gateway
+        .request("POST", "/v1/cache/feedback", "{}")
+        .key(ALICE);
+    assert_levels(&feedback.send().await, "60", "52", "8s");
     gateway.clock.advance(Duration::from_millis(2500));
     let hit = ask(asking("What do crabs eat?")).await;
     assert_levels(&hit, "60", "53", "6.5s");
