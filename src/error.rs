@@ -101,7 +101,9 @@ pub enum TimeoutKind {
 impl UpstreamErrorKind {
     /// Whether the provider said that the request itself is wrong, so that nobody else needs asking.
     fn blames_request(&self) -> bool {
-        // 401, 402 and 403 are about the gateway's key and account, 408 and 429 about the moment.
+        // 401, 402 and 403 are about the gateway's key and account, 408, 425 and 429 about the moment, 405, 406, 410, 426
+        // and 431 about the server, 413 about how much it takes at a time, 451 about where it is; 421, 498 and 499 come
+        // from proxies.
         matches!(
             self,
             Self::Status {
@@ -111,7 +113,7 @@ impl UpstreamErrorKind {
         ) && !matches!(
             self,
             Self::Status {
-                status: 401 | 402 | 403 | 407 | 408 | 429,
+                status: 401..=403 | 405..=408 | 410 | 413 | 421 | 425 | 426 | 429 | 431 | 451 | 498 | 499,
                 ..
             }
         ) || matches!(self, Self::Untranslatable(_))
@@ -141,6 +143,25 @@ impl UpstreamError {
         const QUOTA: &str = "insufficient_quota";
         matches!(&self.kind, UpstreamErrorKind::Status { body: Some(body), .. }
             if [&body.code, &body.kind].into_iter().any(|word| word.as_deref() == Some(QUOTA)))
+    }
+
+    /// Whether all the time that the call had is up, which runs while the client reads.
+    #[must_use]
+    pub fn is_out_of_time(&self) -> bool {
+        matches!(self.kind, UpstreamErrorKind::Timeout(TimeoutKind::Total))
+    }
+
+    /// The same with another time to come back, if it is sooner.
+    #[must_use]
+    pub(crate) fn sooner(mut self, other: Option<Duration>) -> Self {
+        if let UpstreamErrorKind::Status {
+            retry_after: Some(wait),
+            ..
+        } = &mut self.kind
+        {
+            *wait = other.map_or(*wait, |other| other.min(*wait));
+        }
+        self
     }
 
     /// Whether the provider does not have the model, or not any longer.
@@ -344,6 +365,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same request would fare no better in a minute, either, without anybody's doing.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        const A_MINUTE: Duration = Duration::from_secs(60);
+        matches!(self, Self::NotCached)
+            || matches!(self, Self::BudgetExceeded { retry_after, .. }
+                if retry_after.is_none_or(|wait| wait > A_MINUTE))
+    }
+
+    /// Whether an old answer is better than this.
+    #[must_use]
+    pub fn allows_stale(&self) -> bool {
+        matches!(self, Self::Exhausted(error) if error.is_retryable() && !error.is_unsupported())
+    }
+
     /// A `BadRequest` about one field.
     #[must_use]
     pub fn bad_request(param: impl Into<Option<String>>, message: impl Into<String>) -> Self {

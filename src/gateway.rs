@@ -4,7 +4,7 @@
 //! keeping and finding `cache`'s, asking `provider`'s. Invariant: whatever goes wrong in the cache or
 //! the encoder, the request goes on as if they were not there.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -55,7 +55,7 @@ use crate::{
     clock::{Clock, Moment},
     config::{AllowedModels, CacheMode, CacheOverrides},
     embed::Embed,
-    error::{Error, Fault, UpstreamError},
+    error::{Error, UpstreamError},
     ident::Namespace,
     policy::{
         admit::Verifier,
@@ -260,7 +260,7 @@ impl Gateway {
             Err(bypass) => {
                 metrics::counter!(names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
                 let facts = Facts::new(Way::Bypass, Some(bypass.as_str()), received);
-                let mut order = Order {
+                let order = Order {
                     setup,
                     request,
                     scope: caller.scope,
@@ -269,13 +269,11 @@ impl Gateway {
                     wish,
                     facts,
                     ticket: None,
-                    tab: None,
+                    account,
+                    tab: OnceLock::new(),
                     has_stale: false,
                 };
-                return match order.open_tab(account.as_ref()) {
-                    Ok(()) => self.fetch(order).await,
-                    Err(error) => Err(self.refuse(error, order.facts)),
-                };
+                return self.fetch(order).await;
             }
         };
         let scope =
@@ -335,7 +333,8 @@ impl Gateway {
                 wish,
                 facts,
                 ticket,
-                tab: None,
+                account,
+                tab: OnceLock::new(),
                 has_stale: false,
             }
         };
@@ -346,7 +345,7 @@ impl Gateway {
                 self.stay(keys, &found.entry);
                 let in_background = Facts::new(Way::Background, None, received);
                 if found.stale.is_some() {
-                    self.refresh(order(None, None, in_background), account.as_ref());
+                    self.refresh(order(None, None, in_background));
                 } else if let Some(near) = found.near
                     && self.learner.served(&near.admitted)
                 {
@@ -375,9 +374,6 @@ impl Gateway {
         }
         let mut order = order(missed.embedding, missed.near, facts);
         order.has_stale = missed.stale.is_some();
-        if let Err(error) = order.open_tab(account.as_ref()) {
-            return Err(self.refuse(error, order.facts));
-        }
         let answered = match order.call_key() {
             Some(key) if plan.lookup => {
                 let flight = self.flights.join(key);
@@ -386,7 +382,7 @@ impl Gateway {
             _ => self.fetch(order).await,
         };
         match (answered, missed.stale) {
-            (Err(refusal), Some(stale)) if refusal.error.fault() == Fault::Upstream => {
+            (Err(refusal), Some(stale)) if refusal.error.allows_stale() => {
                 Ok(self.deliver(&stale, &request, recipient).await)
             }
             (answered, _) => answered,

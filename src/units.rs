@@ -226,6 +226,16 @@ pub struct Price {
 }
 
 impl Price {
+    /// A price that is no lower than any of these; `None` if there is none.
+    #[must_use]
+    pub fn dearest(prices: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
+        let higher = |one: Usd, other: Usd| if other > one { other } else { one };
+        prices.into_iter().flatten().reduce(|one, other| Self {
+            input: higher(one.input, other.input),
+            output: higher(one.output, other.output),
+        })
+    }
+
     /// The cost of a call that read `input` and wrote `output` tokens.
     #[must_use]
     pub fn of(self, input: Tokens, output: Tokens) -> Usd {

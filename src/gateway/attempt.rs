@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     catalogue::Target,
     journey::USUAL_ANSWER,
-    limiter::{Full, Hold, Limiter, Which},
+    limiter::{Full, Hold, Which},
     tab::Tab,
     vitals::{Guard, Vitals},
 };
@@ -21,8 +21,8 @@ use crate::{
     wire::{answer::Usage, chat::Delivery},
 };
 
-/// How long until a place may be free, where one call has to end before another begins.
-const A_MOMENT: Duration = Duration::from_millis(25);
+/// Why a target is busy that has no place for one more: it has one as soon as any call ends, which nobody can tell.
+pub(super) const NO_PLACE: &str = "it has as many requests as it may have at a time";
 
 /// How a call is let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +97,15 @@ impl Attempt {
             price: target.price,
             is_counted: false,
         };
-        let limiters = [&target.limiter, &target.model_limiter];
+        // All places before anything is charged: who waits for one looks again and again.
+        let limiters = [&target.model_limiter, &target.limiter];
+        for limiter in limiters.into_iter().flatten() {
+            limiter.place().map_err(busy).map_err(refused)?;
+        }
         for (hold, limiter) in attempt.holds.iter_mut().zip(limiters) {
             if let Some(limiter) = limiter {
-                *hold = Some(enter(limiter, load.tokens.total()).map_err(refused)?);
+                let entered = limiter.enter(load.tokens.total());
+                *hold = Some(entered.map_err(busy).map_err(refused)?);
             }
         }
         attempt.guard = Some(target.vitals.begin(clock, load.delivery));
@@ -108,15 +113,14 @@ impl Attempt {
         Ok(attempt)
     }
 
-    /// The answer begins: its first event is there, or all of it. How long that took.
-    pub(super) fn first_token(&mut self) -> Duration {
+    /// The answer begins: the first event of a stream is there, or all of a whole answer. How long that took.
+    pub(super) fn begins(&mut self, is_stream: bool) -> Duration {
         if let Some(guard) = &mut self.guard {
             guard.first_token();
         }
         let latency = self.clock.now().since(self.began);
         // A whole answer takes as long as it is; only the beginning of a stream can be late.
-        let is_slow = matches!(self.load.delivery, Delivery::Stream { .. })
-            && latency > self.rules.slow_after;
+        let is_slow = is_stream && latency > self.rules.slow_after;
         self.settle(if is_slow {
             Outcome::Failure
         } else {
@@ -168,6 +172,21 @@ impl Attempt {
         }
     }
 
+    /// What it says of the target that nobody waits for its answer any longer.
+    fn given_up(&self) -> Outcome {
+        // Or a target that says nothing would never be found out by clients with less patience.
+        let patience = match self.load.delivery {
+            Delivery::Stream { .. } => self.rules.slow_after,
+            Delivery::Json => self.rules.window,
+        };
+        let is_late = self.guard.is_some() && self.clock.now().since(self.began) > patience;
+        if is_late {
+            Outcome::Failure
+        } else {
+            Outcome::Unknown
+        }
+    }
+
     fn settle(&mut self, outcome: Outcome) {
         if let Some(permit) = self.permit.take() {
             let now = self.clock.now();
@@ -178,7 +197,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.settle(Outcome::Unknown);
+        self.settle(self.given_up());
         // It was sent, and read at least; who waits for all of an answer has all of it written.
         let output = match self.load.delivery {
             Delivery::Json => self.load.tokens.output.min(USUAL_ANSWER),
@@ -191,15 +210,16 @@ impl Drop for Attempt {
     }
 }
 
-fn enter(limiter: &Arc<Limiter>, tokens: Tokens) -> Result<Hold, UpstreamErrorKind> {
-    limiter.enter(tokens).map_err(|Full { which, wait, .. }| {
-        let (why, retry_after) = match which {
-            Which::Requests => ("its requests of this minute are used up", wait),
-            Which::Tokens => ("its tokens of this minute are used up", wait),
-            Which::Concurrent => ("it has as many requests as it may have at a time", A_MOMENT),
-        };
-        UpstreamErrorKind::Busy { why, retry_after }
-    })
+fn busy(Full { which, wait, .. }: Full) -> UpstreamErrorKind {
+    let why = match which {
+        Which::Requests => "its requests of this minute are used up",
+        Which::Tokens => "its tokens of this minute are used up",
+        Which::Concurrent => NO_PLACE,
+    };
+    UpstreamErrorKind::Busy {
+        why,
+        retry_after: wait,
+    }
 }
 
 /// What an error says of the target.

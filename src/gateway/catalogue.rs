@@ -24,6 +24,7 @@ use crate::{
     gateway::vitals::VitalsTable,
     ident::{ProviderName, TaskName},
     provider::Provider,
+    units::Price,
     wire::{controls::Controls, models::ModelObject},
 };
 
@@ -249,6 +250,12 @@ impl Catalogue {
         };
         let known = self.list().into_iter().find(|model| model.id == requested);
         Ok(known.unwrap_or_else(|| ModelObject::new(requested, route.name.as_str(), self.started)))
+    }
+
+    /// A price that no configured model exceeds.
+    #[must_use]
+    pub fn dearest(&self) -> Option<Price> {
+        Price::dearest(self.table.iter().map(|entry| entry.price))
     }
 
     /// The active providers, by name.

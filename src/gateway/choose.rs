@@ -64,7 +64,7 @@ impl Gateway {
             scope: Some(order.scope),
             budget: order.setup.budget(&order.wish, &route),
             pinned: pinned.as_ref().map(|pin| (&pin.provider, &pin.model)),
-            tab: order.tab.as_ref(),
+            tab: order.tab(),
             has_last_resort: !order.has_stale,
         };
         // Apart, so that the future of a request that the cache answers is not as large.

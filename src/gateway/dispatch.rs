@@ -153,7 +153,8 @@ impl<'s, 'r, 'c> Dispatch<'s, 'r, 'c> {
             } = self.made(turn, attempt).await;
             match result {
                 Ok(reply) => {
-                    let latency = attempt.first_token();
+                    let is_stream = matches!(reply, ChatReply::Stream(_));
+                    let latency = attempt.begins(is_stream);
                     let leg = &turn.stop;
                     self.observe(&leg.target, latency);
                     let attempts = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
@@ -168,13 +169,14 @@ impl<'s, 'r, 'c> Dispatch<'s, 'r, 'c> {
                         metrics::counter!(names::TRIMMED).increment(cut.0);
                         tracing::info!(provider = %source.provider, model = %source.model, tokens = cut.0, "cut the prompt");
                     }
-                    let answered = (metered(reply, attempt), source);
-                    if self.filter_legs.is_empty() || !is_filtered(&answered.0) {
-                        return Ok(answered);
+                    if self.filter_legs.is_empty() || !is_filtered(&reply) {
+                        return Ok((metered(reply, attempt), source));
                     }
-                    tracing::info!(provider = %answered.1.provider, model = %answered.1.model, "content refused; others are asked");
+                    tracing::info!(provider = %source.provider, model = %source.model, "content refused; others are asked");
+                    // Its place may be needed by those who are asked instead.
+                    drop(attempt);
                     self.turns.replace(std::mem::take(&mut self.filter_legs));
-                    self.refused.get_or_insert(answered);
+                    self.refused.get_or_insert((reply, source));
                 }
                 Err(error) => {
                     attempt.failed(&error);

@@ -43,8 +43,7 @@ impl Gateway {
             input: Tokens((body_len as u64).div_ceil(4)),
             output: Tokens(0),
         };
-        let price = route.targets.first().and_then(|target| target.price);
-        let tab = Tab::open(caller.account.as_ref(), price, || used);
+        let tab = Tab::open(caller.account.as_ref(), || route.dearest(), || used);
         let tab = tab.map_err(|error| Refusal {
             error,
             facts: Some(facts.clone()),

@@ -3,7 +3,7 @@
 //! The steps are those of [`Gateway::chat`] after a miss, so what is told here is what would happen, but for
 //! what is drawn by chance.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use serde::Serialize;
 
@@ -113,7 +113,8 @@ impl Gateway {
             wish: Wish::of(&controls, &caller),
             facts: Facts::new(Way::Background, None, received),
             ticket: None,
-            tab: None,
+            account: None,
+            tab: OnceLock::new(),
             has_stale: false,
         };
         let chosen = self.choose(&order).await;

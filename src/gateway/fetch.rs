@@ -51,6 +51,10 @@ impl Gateway {
         let joined = self.clock.now();
         let (landed, role) = flight
             .result(async || {
+                // Only who asks pays.
+                if let Err(error) = order.open_tab() {
+                    return Ok(Landed::Unpaid(Arc::new(error)));
+                }
                 // The answer may have come between this request's lookup and its flight.
                 let kept = fingerprint
                     .filter(|_| order.setup.settings.mode == CacheMode::Serve)
@@ -70,6 +74,14 @@ impl Gateway {
                     near: None,
                 };
                 Ok(self.deliver(&found, &order.request, order.recipient).await)
+            }
+            Ok(Landed::Unpaid(error)) => {
+                flight.close();
+                if role == Role::Follower {
+                    // That another client may not ask says nothing of this one.
+                    return self.fetch(order).await;
+                }
+                Err(self.refuse(Error::clone(&error), order.facts))
             }
             Ok(Landed::Whole(told)) => {
                 let waited = self.waited(&told.source, role, joined);
@@ -144,6 +156,9 @@ impl Gateway {
 
     /// Asks a provider for this request alone.
     pub(super) async fn fetch(&self, order: Order) -> Result<Reply, Refusal> {
+        if let Err(error) = order.open_tab() {
+            return Err(self.refuse(error, order.facts));
+        }
         let (reply, source, ticket) = match self.ask(&order).await {
             Ok(answered) => answered,
             Err(error) => return Err(self.refuse(error, order.facts)),

@@ -130,15 +130,7 @@ impl Limiter {
     /// The limit that is reached.
     pub fn enter(self: &Arc<Self>, tokens: Tokens) -> Result<Hold, Full> {
         self.with(|state, now| {
-            if let Some(limit) = self.limits.concurrent.map(u32::from)
-                && state.in_flight >= limit
-            {
-                return Err(Full {
-                    which: Which::Concurrent,
-                    limit: limit.into(),
-                    wait: GUESS,
-                });
-            }
+            self.has_place(state)?;
             self.take(state, tokens, now)?;
             if let Some(requests) = &self.requests {
                 if let Err(full) = requests.take() {
@@ -151,6 +143,26 @@ impl Limiter {
             Ok(())
         })?;
         Ok(self.hold(tokens, true))
+    }
+
+    /// Whether one more may be under way; charges nothing.
+    ///
+    /// # Errors
+    /// [`Which::Concurrent`].
+    pub(super) fn place(&self) -> Result<(), Full> {
+        self.with(|state, _| self.has_place(state))
+    }
+
+    fn has_place(&self, state: &State) -> Result<(), Full> {
+        let limit = self.limits.concurrent.map(u32::from);
+        match limit.filter(|limit| state.in_flight >= *limit) {
+            None => Ok(()),
+            Some(limit) => Err(Full {
+                which: Which::Concurrent,
+                limit: limit.into(),
+                wait: GUESS,
+            }),
+        }
     }
 
     /// Reserves tokens for a request that is in already.

@@ -15,6 +15,9 @@ use crate::{
 /// About how many bytes of an event are not text.
 const FRAME: u64 = 200;
 
+/// More than any model reads or writes in one call, in tokens.
+const MOST: Tokens = Tokens(10_000_000);
+
 /// The reply; `attempt` is settled when it is over.
 pub(super) fn metered(reply: ChatReply, attempt: Attempt) -> ChatReply {
     let is_counted = attempt.is_metered();
@@ -35,6 +38,8 @@ pub(super) fn metered(reply: ChatReply, attempt: Attempt) -> ChatReply {
             meter.see(&events.first);
             let rest = events.rest.inspect(move |piece| match piece {
                 Ok(piece) => meter.see(piece),
+                // The time that is up is ours, and runs while the client reads.
+                Err(error) if error.is_out_of_time() => {}
                 Err(_) => meter.attempt.broke_off(),
             });
             ChatReply::Stream(Events {
@@ -80,6 +85,11 @@ impl Drop for Meter {
     fn drop(&mut self) {
         if self.is_counted {
             let used = self.used.unwrap_or_else(|| self.estimate());
+            // A count that can't be true must not lock a client out.
+            let used = Usage {
+                input: used.input.min(MOST),
+                output: used.output.min(MOST),
+            };
             self.attempt.used(used);
         }
     }

@@ -1,6 +1,6 @@
 //! A request that has been understood, and with whom it may share a call.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{
     account::Account,
@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     policy::identity::{Fingerprint, Scope},
     tokenizer,
+    units::Price,
     wire::chat::ChatRequest,
 };
 
@@ -31,8 +32,10 @@ pub(super) struct Order {
     pub(super) facts: Facts,
     /// How to keep the answer, if it may be.
     pub(super) ticket: Option<Ticket>,
-    /// What is set aside for it, if its client has limits.
-    pub(super) tab: Option<Arc<Tab>>,
+    /// What its client asks and spends.
+    pub(super) account: Option<Arc<Account>>,
+    /// What is set aside for it, once somebody is to be asked.
+    pub(super) tab: OnceLock<Option<Arc<Tab>>>,
     /// Whether there is an old answer, in case that nobody gives a new one.
     pub(super) has_stale: bool,
 }
@@ -48,21 +51,30 @@ pub(super) struct CallKey {
 }
 
 impl Order {
-    /// Sets aside what asking a provider may take of the client's limits and budget.
+    /// Sets aside what asking a provider may take of the client's limits and budget: at the price of the dearest
+    /// model that may come to answer.
     ///
     /// # Errors
     /// [`Error::RateLimited`], [`Error::BudgetExceeded`].
-    pub(super) fn open_tab(&mut self, account: Option<&Arc<Account>>) -> Result<(), Error> {
-        let route = match &self.destination {
-            Destination::Route(route)
-            | Destination::Auto {
-                otherwise: route, ..
-            } => route,
+    pub(super) fn open_tab(&self) -> Result<(), Error> {
+        if self.tab.get().is_some() {
+            return Ok(());
+        }
+        let price = || match &self.destination {
+            Destination::Route(route) => route.dearest(),
+            Destination::Auto { otherwise, .. } => {
+                Price::dearest([otherwise.dearest(), self.setup.catalogue.dearest()])
+            }
         };
-        let price = route.targets.first().and_then(|target| target.price);
         let used = || tab::estimate(&self.request, tokenizer::bound(&self.request));
-        self.tab = Tab::open(account, price, used)?;
+        let tab = Tab::open(self.account.as_ref(), price, used)?;
+        self.tab.get_or_init(|| tab);
         Ok(())
+    }
+
+    /// What is set aside for it.
+    pub(super) fn tab(&self) -> Option<&Arc<Tab>> {
+        self.tab.get()?.as_ref()
     }
 
     /// What this order's call may be shared by, if its answer may be kept.

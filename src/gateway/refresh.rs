@@ -4,18 +4,14 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use super::{Gateway, Order, account::Account, dispatch::collect, learn::Near, reply::ReplyBody};
+use super::{Gateway, Order, dispatch::collect, learn::Near, reply::ReplyBody};
 use crate::policy::learn::Source;
 
 impl Gateway {
     /// Asks for a fresh answer in the background, unless enough of that is going on. Whoever asks the
     /// same meanwhile shares the call.
-    pub(super) fn refresh(self: &Arc<Self>, mut order: Order, account: Option<&Arc<Account>>) {
+    pub(super) fn refresh(self: &Arc<Self>, order: Order) {
         let Some(key) = order.call_key() else { return };
-        // Who may not ask at present has got the old answer.
-        if order.open_tab(account).is_err() {
-            return;
-        }
         let Ok(permit) = Arc::clone(&self.background).try_acquire_owned() else {
             return;
         };

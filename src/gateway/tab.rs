@@ -12,7 +12,7 @@ use crate::{
     wire::{answer::Usage, chat::ChatRequest},
 };
 
-/// What is set aside for one request, and what its calls have used of it.
+/// What is set aside for one request until it is over, and what its calls have used of it.
 #[derive(Debug)]
 pub(super) struct Tab(Mutex<Bill>);
 
@@ -23,15 +23,22 @@ struct Bill {
     cost: Option<Usd>,
 }
 
+/// Corrected only when the last call is over: what is set aside is for those that may still come.
+impl Drop for Bill {
+    fn drop(&mut self) {
+        self.reservation.settle(self.used, self.cost);
+    }
+}
+
 impl Tab {
-    /// Sets aside what `used` says, at `price`; nothing, where the client has neither limit nor budget. `None` where
+    /// Sets aside what `used` and `price` say; nothing, where the client has neither limit nor budget. `None` where
     /// there is no client.
     ///
     /// # Errors
     /// [`Error::RateLimited`], [`Error::BudgetExceeded`].
     pub(super) fn open(
         account: Option<&Arc<Account>>,
-        price: Option<Price>,
+        price: impl FnOnce() -> Option<Price>,
         used: impl FnOnce() -> Usage,
     ) -> Result<Option<Arc<Self>>, Error> {
         let Some(account) = account else {
@@ -39,7 +46,7 @@ impl Tab {
         };
         let (tokens, cost) = if account.is_metered() {
             let used = used();
-            let cost = price.map(|price| price.of(used.input, used.output));
+            let cost = price().map(|price| price.of(used.input, used.output));
             (used.total(), cost)
         } else {
             (Tokens(0), None)
@@ -61,8 +68,6 @@ impl Tab {
             (Some(before), Some(more)) => Some(before + more),
             (before, more) => before.or(more),
         };
-        let (used, cost) = (bill.used, bill.cost);
-        bill.reservation.settle(used, cost);
     }
 }
 

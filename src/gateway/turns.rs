@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    attempt::{Attempt, Load, Urgency},
+    attempt::{Attempt, Load, NO_PLACE, Urgency},
     catalogue::{Member, Target},
     tab::Tab,
 };
@@ -43,6 +43,7 @@ pub(super) trait Stop {
 pub(super) struct Turn<L> {
     pub(super) stop: L,
     made: u32,
+    is_last_resort: bool,
 }
 
 /// The turns of one request.
@@ -51,6 +52,8 @@ pub(super) struct Turns<'c, L> {
     /// What its calls are paid from.
     tab: Option<Arc<Tab>>,
     waiting: VecDeque<Turn<L>>,
+    /// Those that failed when others were left.
+    failed: Vec<(Turn<L>, Failure)>,
     /// Those that may not be asked at present, and why.
     put_off: Vec<(Turn<L>, UpstreamError)>,
     /// What kept others from being asked for good.
@@ -73,6 +76,7 @@ impl<'c, L: Stop> Turns<'c, L> {
             clock,
             tab,
             waiting: stops.into_iter().map(turn).collect(),
+            failed: Vec::new(),
             put_off: Vec::new(),
             unasked: Vec::new(),
             waited: Duration::ZERO,
@@ -89,6 +93,10 @@ impl<'c, L: Stop> Turns<'c, L> {
                     Ok(attempt) => return Some((turn, attempt)),
                     Err(error) => self.put_off(turn, error),
                 }
+            }
+            if let Some(turn) = self.second_round().await {
+                self.waiting.push_back(turn);
+                continue;
             }
             let Some((place, wait)) = self.short_wait() else {
                 return self.last_resort();
@@ -126,21 +134,50 @@ impl<'c, L: Stop> Turns<'c, L> {
 
     /// A call at `turn` ended in `error`, which another call may mend. Waits before the same target is asked again.
     pub(super) async fn failed(&mut self, mut turn: Turn<L>, error: UpstreamError) {
+        if turn.is_last_resort {
+            // As it was before: when to come back says more than how it failed once more.
+            let error = self.left_alone(&turn).unwrap_or(error);
+            return self.note(error);
+        }
         turn.made = turn.made.saturating_add(1);
         let member = &turn.stop.target().member;
         let failure = failure(&error);
         let rules = &member.conduct.retry;
         let next = retry::decide(failure, turn.made, self.others(), rules, fastrand::f64());
         self.note(error);
-        if let Next::Again(pause) = next
-            && retries(member, |budget| budget.withdraw(self.clock.now()))
-        {
-            let provider = member.provider.name();
-            tracing::debug!(%provider, ?pause, "asks again");
-            metrics::counter!(names::RETRIES, "provider" => provider.to_string()).increment(1);
-            tokio::time::sleep(pause).await;
-            self.waiting.push_front(turn);
+        match next {
+            Next::Again(pause) if self.pauses(&turn, pause).await => self.waiting.push_front(turn),
+            Next::Again(_) => {}
+            Next::Other => self.failed.push((turn, failure)),
         }
+    }
+
+    /// Waits before `turn` is asked again, unless too many calls are made again.
+    async fn pauses(&self, turn: &Turn<L>, pause: Duration) -> bool {
+        let member = &turn.stop.target().member;
+        if !retries(member, |budget| budget.withdraw(self.clock.now())) {
+            return false;
+        }
+        let provider = member.provider.name();
+        tracing::debug!(%provider, ?pause, "asks again");
+        metrics::counter!(names::RETRIES, "provider" => provider.to_string()).increment(1);
+        tokio::time::sleep(pause).await;
+        true
+    }
+
+    /// Somebody who was asked before others that then did not answer, either: nobody else is left now.
+    async fn second_round(&mut self) -> Option<Turn<L>> {
+        while !self.failed.is_empty() {
+            let (turn, failure) = self.failed.remove(0);
+            let rules = &turn.stop.target().member.conduct.retry;
+            let next = retry::decide(failure, turn.made, Others::None, rules, fastrand::f64());
+            if let Next::Again(pause) = next
+                && self.pauses(&turn, pause).await
+            {
+                return Some(turn);
+            }
+        }
+        None
     }
 
     /// Remembers why a target did not answer. That one lacks something must not hide that another one failed.
@@ -171,9 +208,16 @@ impl<'c, L: Stop> Turns<'c, L> {
     pub(super) fn into_error(self) -> Option<UpstreamError> {
         let put_off = self.put_off.into_iter().map(|(_, error)| error);
         let unasked: Vec<UpstreamError> = put_off.chain(self.unasked).collect();
+        let unasked = joined(unasked);
         match self.last {
-            Some(last) if unasked.is_empty() || !last.is_unsupported() => Some(last),
-            last => joined(unasked).or(last),
+            // Others could take what this one can't: later.
+            Some(last)
+                if last.is_unsupported() || last.is_too_long() || last.is_content_filter() =>
+            {
+                unasked.or(Some(last))
+            }
+            Some(last) => Some(last.sooner(unasked.as_ref().and_then(UpstreamError::retry_after))),
+            None => unasked,
         }
     }
 
@@ -207,8 +251,13 @@ impl<'c, L: Stop> Turns<'c, L> {
     fn short_wait(&self) -> Option<(usize, Duration)> {
         let waits = self.put_off.iter().enumerate().filter_map(|(place, put)| {
             let (turn, error) = put;
-            let UpstreamErrorKind::Busy { retry_after, .. } = error.kind else {
+            let UpstreamErrorKind::Busy { why, retry_after } = error.kind else {
                 return None;
+            };
+            let retry_after = if why == NO_PLACE {
+                A_MOMENT
+            } else {
+                retry_after
             };
             let most = turn.stop.target().member.conduct.limits.max_wait;
             let is_short = self.waited.saturating_add(retry_after) <= most;
@@ -226,19 +275,36 @@ impl<'c, L: Stop> Turns<'c, L> {
             };
             Some((place, retry_after))
         });
-        let (place, _) = open.min_by_key(|(_, wait)| *wait).filter(|_| may)?;
-        let (turn, error) = self.put_off.swap_remove(place);
-        match self.begin(&turn, Urgency::LastResort) {
-            Ok(attempt) => {
-                let (provider, model) = (turn.stop.target().provider(), &turn.stop.target().model);
-                tracing::debug!(%provider, %model, "nobody else is left: asked although it failed before");
-                Some((turn, attempt))
-            }
-            Err(_) => {
-                self.put_off.push((turn, error));
-                None
-            }
-        }
+        let mut open: Vec<(usize, Duration)> = open.filter(|_| may).collect();
+        open.sort_by_key(|(_, wait)| *wait);
+        let let_through = open.into_iter().find_map(|(place, _)| {
+            let (turn, _) = self.put_off.get(place)?;
+            let attempt = self.begin(turn, Urgency::LastResort).ok()?;
+            Some((place, attempt))
+        });
+        let (place, attempt) = let_through?;
+        let (mut turn, _) = self.put_off.swap_remove(place);
+        turn.is_last_resort = true;
+        let target = turn.stop.target();
+        let (provider, model) = (target.provider(), &target.model);
+        tracing::debug!(%provider, %model, "nobody else is left: asked although it failed before");
+        Some((turn, attempt))
+    }
+
+    /// Why `turn` is not asked at present, if its breaker is open.
+    fn left_alone(&self, turn: &Turn<L>) -> Option<UpstreamError> {
+        let target = turn.stop.target();
+        let now = self.clock.now();
+        let until = target
+            .vitals
+            .view(now, &target.member.conduct.breaker)
+            .until?;
+        Some(UpstreamError {
+            provider: target.provider().clone(),
+            kind: UpstreamErrorKind::Open {
+                retry_after: until.since(now).max(Duration::from_secs(1)),
+            },
+        })
     }
 
     /// Who is left that can be asked now.
@@ -260,7 +326,11 @@ impl<'c, L: Stop> Turns<'c, L> {
 }
 
 fn turn<L>(stop: L) -> Turn<L> {
-    Turn { stop, made: 0 }
+    Turn {
+        stop,
+        made: 0,
+        is_last_resort: false,
+    }
 }
 
 fn retries<T>(member: &Member, with: impl FnOnce(&mut retry::RetryBudget) -> T) -> T {
@@ -271,6 +341,9 @@ fn retries<T>(member: &Member, with: impl FnOnce(&mut retry::RetryBudget) -> T) 
             .unwrap_or_else(PoisonError::into_inner),
     )
 }
+
+/// How long until a place may be free, where one call has to end before another begins.
+const A_MOMENT: Duration = Duration::from_millis(25);
 
 /// One refusal for several, with the soonest time of all.
 fn joined(unasked: Vec<UpstreamError>) -> Option<UpstreamError> {

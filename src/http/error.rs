@@ -276,7 +276,7 @@ impl IntoResponse for Error {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // The official clients would try again within a second or two.
-        if matches!(self, Self::NotCached | Self::BudgetExceeded { .. }) {
+        if self.is_lasting() {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         if matches!(self, Self::TooLarge { .. } | Self::SlowBody) {

@@ -216,16 +216,19 @@ impl Breaker {
     }
 
     /// Lets a call through that nobody else can take, before its time: an early probe. `None` if it is forced open, or
-    /// if as many probes as there may be are under way.
+    /// if as many probes as there may be are under way: one more than usual for each second that they take.
     pub fn last_resort(&mut self, now: Moment, rules: &Rules) -> Option<Permit> {
         match (self.forced, self.phase) {
             (None, Phase::Open { until }) if now < until => {
-                let probe = self.trial.probe(now, rules)?;
+                let probe = self.trial.urgent_probe(now, rules)?;
                 Some(self.permit(Some(probe), None))
             }
-            (Some(_), _) | (None, Phase::Closed | Phase::Open { .. } | Phase::HalfOpen) => {
-                self.admit(now, rules).ok()
+            (None, Phase::Open { .. } | Phase::HalfOpen) => {
+                let probe = self.trial.urgent_probe(now, rules)?;
+                let change = self.turn(Phase::HalfOpen, now);
+                Some(self.permit(Some(probe), change))
             }
+            (Some(_), _) | (None, Phase::Closed) => self.admit(now, rules).ok(),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     ident::{ModelId, ProviderName, TaskName},
     policy::routing::eligible::Limits,
     tokenizer::Family,
+    units::Price,
     wire::controls::Controls,
 };
 
@@ -294,7 +295,9 @@ impl Catalogue {
         let limits = &member.conduct.limits;
         Target {
             weight,
-            price: known().find_map(|entry| entry.price),
+            price: known()
+                .find_map(|entry| entry.price)
+                .or_else(|| self.price_elsewhere(provider, &model)),
             limits: Limits {
                 supports: known().find_map(|entry| entry.supports),
                 window: known().find_map(|entry| entry.context_window),
@@ -312,6 +315,19 @@ impl Catalogue {
             member: Arc::clone(member),
             model,
         }
+    }
+
+    /// What entries of other names say that this model costs, the dearest of them: whoever asks for it by another
+    /// name pays for it, too.
+    fn price_elsewhere(&self, provider: &ProviderName, model: &ModelId) -> Option<Price> {
+        let entries = self.table.iter().filter(|entry| {
+            let mut targets = entry.targets.iter();
+            targets.any(|target| {
+                let is_it = matches!(&target.model, TargetModel::Named(name) if name == model);
+                target.provider == *provider && is_it
+            })
+        });
+        Price::dearest(entries.map(|entry| entry.price))
     }
 
     fn pinned(&self, requested: &str) -> Option<Route> {

@@ -208,6 +208,12 @@ impl Route {
             .chain(&self.filter_fallbacks)
     }
 
+    /// The price of the dearest who may be asked.
+    #[must_use]
+    pub fn dearest(&self) -> Option<Price> {
+        Price::dearest(self.all().map(|target| target.price))
+    }
+
     /// Whether more than one may be asked.
     #[must_use]
     pub fn has_choice(&self) -> bool {

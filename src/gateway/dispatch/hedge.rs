@@ -55,19 +55,20 @@ impl Dispatch<'_, '_, '_> {
             made = &mut first => (made, false),
             made = &mut second => (made, true),
         };
-        let is_final = |made: &Made| match &made.result {
+        // What the first one finds wrong with the request counts; the second one was asked for its answer only.
+        let is_final = |made: &Made, is_second: bool| match &made.result {
             Ok(_) => true,
-            Err(error) => !error.is_retryable(),
+            Err(error) => !is_second && !error.is_retryable(),
         };
-        let (made, is_second) = if is_final(&made) {
+        let (made, is_second) = if is_final(&made, is_second) {
             (made, is_second)
         } else {
             // The other one may still answer.
             let other = if is_second { first.await } else { second.await };
-            let (made, failed, is_second) = if is_final(&other) {
+            let (made, failed, is_second) = if is_second || is_final(&other, true) {
                 (other, made, !is_second)
             } else {
-                (made, other, is_second)
+                (made, other, false)
             };
             if let Err(error) = failed.result {
                 failed.attempt.failed(&error);

@@ -42,7 +42,7 @@ where
         attempts += 1;
         match ask(target).await {
             Ok(reply) => {
-                attempt.first_token();
+                attempt.begins(false);
                 let source = Source {
                     is_first_choice: turn.stop.is_choice,
                     ..answered(target, attempts, clock.now().since(start))

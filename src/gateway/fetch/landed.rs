@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::usage;
 use crate::{
     cache::{entry::Entry, shared::Shared},
-    error::{UpstreamError, UpstreamErrorKind},
+    error::{Error, UpstreamError, UpstreamErrorKind},
     gateway::{dispatch::Source, off_the_workers, replay},
     provider::{Piece, Whole},
     tokenizer,
@@ -32,6 +32,8 @@ pub(in crate::gateway) enum Landed {
     Kept(Arc<Entry>),
     Whole(Arc<Told>),
     Stream(Arc<Streamed>),
+    /// Whoever was to ask may not.
+    Unpaid(Arc<Error>),
 }
 
 /// A provider's whole answer.

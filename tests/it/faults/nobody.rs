@@ -21,7 +21,12 @@ async fn the_only_target_keeps_a_way_back() {
         assert_eq!(asked(&gateway, &question()).await.0, 502);
     }
     // Open: but there is nobody else, so each request is one more look, one at a time.
-    assert_eq!(asked(&gateway, &question()).await.0, 502);
+    let reply = gateway.ask(&question()).send().await;
+    assert_eq!(
+        (reply.status, &reply.error()["code"]),
+        (503, &"circuit_open".into())
+    );
+    assert!(!reply.header("retry-after").is_empty());
     assert_eq!(pair.main.calls(), 5);
     // And the first that is answered ends it, without any wait.
     pair.main.recovers();
@@ -115,4 +120,43 @@ async fn an_old_answer_goes_before_a_last_try() {
         calls,
         "nobody is asked while the breaker is open"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_answer_does_not_keep_others_from_the_only_target() {
+    let pair = Pair::start().await;
+    let gateway = pair.setup(&lines(), ALONE).start().await;
+    pair.main.mood(|_| Answer::error(500, "down"));
+    for _ in 0..4 {
+        asked(&gateway, &question()).await;
+    }
+    pair.main.recovers();
+    pair.main
+        .script(Answer::said("a long answer").after(Duration::from_secs(50)));
+    let body = question();
+    let others = async {
+        pair.main.arrived(5).await;
+        advance(Duration::from_millis(1100)).await;
+        assert_eq!(asked(&gateway, &body).await, by("main"));
+    };
+    let (first, ()) = tokio::join!(asked(&gateway, &body), others);
+    assert_eq!(first, by("main"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_can_be_tried_is_tried() {
+    let pair = Pair::start().await;
+    let gateway = pair.setup(&lines(), HOUSE).start().await;
+    let by_hand = r#"{"provider": "backup", "model": "b", "state": "open"}"#;
+    let forced = gateway
+        .request("POST", "/admin/api/breakers", by_hand)
+        .send();
+    assert_eq!(forced.await.status, 200);
+    pair.main.mood(|_| Answer::error(500, "down"));
+    for _ in 0..4 {
+        asked(&gateway, &question()).await;
+    }
+    pair.main.recovers();
+    assert_eq!(asked(&gateway, &question()).await, by("main"));
+    assert_eq!(pair.backup.calls(), 0);
 }

@@ -176,6 +176,27 @@ async fn one_that_never_says_anything_is_waited_for_only_a_few_times() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn clients_with_little_patience_find_it_out_too() {
+    let pair = Pair::start().await;
+    let gateway = pair.setup(&lines(), HOUSE).start().await;
+    pair.main
+        .mood(|_| Answer::said("too late").after(Duration::from_secs(10_000)));
+    let (body, whole) = (stream(), question());
+    for _ in 0..4 {
+        let asking = asked(&gateway, &body);
+        let answered = tokio::time::timeout(Duration::from_secs(10), asking).await;
+        assert!(answered.is_err(), "given up");
+    }
+    assert_eq!(asked(&gateway, &body).await, by("backup"));
+    // A whole answer may take longer before it says anything of its provider.
+    advance(Duration::from_secs(100)).await;
+    let all = join_all((0..6).map(|_| asked(&gateway, &whole)));
+    let answered = tokio::time::timeout(Duration::from_secs(70), all).await;
+    assert!(answered.is_err(), "given up");
+    assert_eq!(asked(&gateway, &whole).await, by("backup"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_that_nobody_knows_and_a_port_that_nobody_listens_on() {
     let pair = Pair::start().await;
     let gone = Upstream::gone().await;

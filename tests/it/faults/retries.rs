@@ -59,13 +59,35 @@ async fn another_target_that_is_as_good_is_asked_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_the_request_is_told_by_the_first_who_says_so() {
-    for status in [400, 413, 422] {
+    for status in [400, 409, 415, 422] {
         let pair = Pair::start().await;
         let gateway = pair.setup(TWICE, HOUSE).start().await;
         pair.main.script(Answer::error(status, "no such parameter"));
         let reply = gateway.ask(&question()).send().await;
         assert_eq!((reply.status, pair.calls()), (status, [1, 0]));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_the_server_is_asked_elsewhere() {
+    for status in [404, 405, 410, 413, 421, 431, 451, 499] {
+        let pair = Pair::start().await;
+        let gateway = pair.setup(TWICE, HOUSE).start().await;
+        pair.main.script(Answer::error(status, "not here"));
+        let answered = asked(&gateway, &question()).await;
+        assert_eq!((answered, pair.calls()), (by("backup"), [1, 1]), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_hiccup_are_asked_once_more() {
+    let pair = Pair::start().await;
+    let models = "[[models]]\nname = \"house\"\ntargets = [\"main/a\", \"backup/a\"]\n";
+    let gateway = pair.setup(TWICE, models).start().await;
+    pair.main.script(Answer::error(500, "hiccup"));
+    pair.backup.script(Answer::error(502, "hiccup"));
+    assert_eq!(asked(&gateway, &question()).await, by("main"));
+    assert_eq!(pair.calls(), [2, 1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -219,3 +219,98 @@ async fn a_process_that_is_killed_has_not_forgotten_what_was_spent() {
     serving.kill().await;
     serving.gone().await;
 }
+
+/// A gateway whose `gpt-test` has a fallback that costs a thousand times as much, under a budget.
+async fn with_a_dear_fallback(main: &Upstream, backup: &Upstream, budget: &str) -> Gateway {
+    let toml = format!(
+        "[[clients]]\nname = \"alice\"\nkey_env = \"ALICE_KEY\"\n{budget}\n{}{}\
+         [[models]]\nname = \"gpt-test\"\ntargets = [\"main/gpt-test\"]\nfallbacks = [\"dear\"]\n\
+         price = {{ input = 1.0, output = 2.0 }}\n\
+         [[models]]\nname = \"dear\"\ntargets = [\"backup/b\"]\nprice = {{ input = 1000.0, output = 2000.0 }}\n",
+        provider("main", main),
+        provider("backup", backup),
+    );
+    Setup::new(&toml).start().await
+}
+
+#[tokio::test]
+async fn a_failure_on_the_way_frees_nothing_of_what_is_set_aside() {
+    let (main, backup) = (Upstream::start().await, Upstream::start().await);
+    let budget = "budget = { daily_usd = 1.0 }";
+    let gateway = with_a_dear_fallback(&main, &backup, budget).await;
+    main.mood(|_| Answer::error(500, "down"));
+    // Each may cost about 0.8 dollars: only one of them at a time.
+    let (answer, hold) = Answer::said("dear").held();
+    backup.script(answer);
+    let body = |number: usize| {
+        with(
+            asking(&format!("What is fact {number}?")),
+            json!({"max_tokens": 390}),
+        )
+    };
+    let (first, second) = (body(1), body(2));
+    let first = gateway.ask(&first).key(ALICE).send();
+    let second = async {
+        backup.arrived(1).await;
+        let reply = gateway.ask(&second).key(ALICE).send().await;
+        hold.release();
+        reply
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.status, second.status), (200, 429));
+    assert_eq!(
+        second.header("x-should-retry"),
+        "",
+        "a moment later it may be let in"
+    );
+    assert_eq!(backup.calls(), 1);
+}
+
+#[tokio::test]
+async fn whatever_name_a_model_is_asked_by_it_costs_the_same() {
+    let (main, backup) = (Upstream::start().await, Upstream::start().await);
+    let gateway = with_a_dear_fallback(&main, &backup, "budget = { daily_usd = 100.0 }").await;
+    for (turn, name) in ["dear", "backup/b", "gpt-test"].into_iter().enumerate() {
+        if name == "gpt-test" {
+            main.script(Answer::error(500, "down"));
+        }
+        let body = with(
+            short(&format!("What is fact {turn}?")),
+            json!({"model": name}),
+        );
+        assert_eq!(ask(&gateway, body).await.status, 200);
+        #[expect(clippy::cast_precision_loss, reason = "three")]
+        let expect = 1000.0 * COST * (turn + 1) as f64;
+        assert!((spent(&gateway).await - expect).abs() < 1e-9, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_shares_a_call_sets_nothing_aside() {
+    let upstream = Upstream::start().await;
+    let gateway = start(&upstream, "budget = { daily_usd = 0.001 }").await;
+    let (answer, hold) = Answer::said("shared").held();
+    upstream.script(answer);
+    let body = with(asking("What do crabs eat?"), json!({"max_tokens": 400}));
+    let ask = || gateway.ask(&body).key(ALICE).send();
+    let all = futures_util::future::join_all((0..5).map(|_| ask()));
+    let release = async {
+        upstream.arrived(1).await;
+        hold.release();
+    };
+    let (replies, ()) = tokio::join!(all, release);
+    assert!(replies.iter().all(|reply| reply.status == 200));
+    assert_eq!(upstream.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_count_that_can_not_be_true_locks_nobody_out_for_good() {
+    let upstream = Upstream::start().await;
+    let gateway = start(&upstream, "limits = { tokens_per_minute = 100000000 }").await;
+    let mut body = crate::support::answer::completion("x", 1);
+    body["usage"] =
+        json!({"prompt_tokens": 1, "completion_tokens": 1_u64 << 60, "total_tokens": 1_u64 << 60});
+    upstream.script(Answer::json(&body));
+    assert_eq!(ask(&gateway, short("How many?")).await.status, 200);
+    assert_eq!(ask(&gateway, short("And now?")).await.status, 200);
+}
