@@ -3,7 +3,7 @@
 //! | | closed | open | half open |
 //! |---|---|---|---|
 //! | a call wants to be made | let through | refused; when the time is over: a probe, half open | a probe, if one is needed and not under way, else refused |
-//! | a last resort | let through | a probe, if one is needed and not under way | the same |
+//! | a last resort | let through | a probe, if one is needed and not under way, or another for each second that those take | the same |
 //! | success | counts | of a probe: the last that is needed closes | the same |
 //! | failure | counts; opens where too many failed | of a probe: the successes so far are void, the time stays | opens for longer |
 //! | refused for the request's sake | – | as success | as success |

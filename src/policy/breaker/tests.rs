@@ -228,6 +228,29 @@ fn a_probe_that_hangs_loses_its_place_but_not_its_word() {
 }
 
 #[test]
+fn one_more_last_resort_for_each_second_that_the_first_one_takes() {
+    let mut bench = Bench::new(RULES);
+    while bench.state() == State::Closed {
+        bench.call(Outcome::Failure);
+    }
+    let first = bench.last_resort().unwrap();
+    bench.advance(ms(999));
+    assert_eq!(bench.last_resort(), None);
+    bench.advance(ms(1));
+    let second = bench.last_resort().unwrap();
+    assert_eq!(bench.last_resort(), None);
+    bench.advance(s(5));
+    for _ in 0..5 {
+        assert!(bench.last_resort().is_some());
+    }
+    assert_eq!(bench.last_resort(), None, "one for each of six seconds");
+    bench.settle(second, Outcome::Success);
+    assert_eq!(bench.state(), State::Closed);
+    bench.settle(first, Outcome::Failure);
+    assert_eq!(bench.state(), State::Closed);
+}
+
+#[test]
 fn a_last_resort_that_fails_does_not_put_the_time_off() {
     let mut bench = Bench::open(RULES);
     let until = bench.view().until;

@@ -15,6 +15,19 @@ enum Step {
     Advance(Duration),
 }
 
+/// Last resorts beside the usual probes.
+const MOST_URGENT: usize = 16;
+
+/// The probes of the present spell that have not lost their places.
+fn probes_of<'p>(bench: &Bench, permits: impl Iterator<Item = &'p (Permit, Moment)>) -> usize {
+    let probes = permits.filter(|(permit, given)| {
+        permit.spell == bench.breaker.spell
+            && permit.probe.is_some()
+            && bench.now.since(*given) < bench.rules.window
+    });
+    probes.count()
+}
+
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         3 => Just(Outcome::Failure),
@@ -82,6 +95,8 @@ proptest! {
                         prop_assert!(before.until.is_none_or(|until| bench.now >= until));
                         let change = permit.change();
                         under_way.push((permit, bench.now));
+                        let probes = probes_of(&bench, under_way.iter().chain(&lost));
+                        prop_assert!(probes <= rules.probes as usize);
                         change
                     }
                     Err(Refused { retry_after }) => {
@@ -134,12 +149,8 @@ proptest! {
             if let (Some(before), Some(after)) = (before.until, after.until) {
                 prop_assert_eq!(before, after);
             }
-            let probes = (under_way.iter().chain(&lost)).filter(|(permit, given)| {
-                permit.spell == bench.breaker.spell
-                    && permit.probe.is_some()
-                    && bench.now.since(*given) < rules.window
-            });
-            prop_assert!(probes.count() <= rules.probes as usize);
+            let probes = probes_of(&bench, under_way.iter().chain(&lost));
+            prop_assert!(probes <= rules.probes as usize + MOST_URGENT);
         }
         // Never wedged, even if nothing of all that is ever settled; and successes close it.
         bench.advance((rules.window * 2).max(rules.open_for * 10));
