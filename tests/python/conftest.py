@@ -20,6 +20,9 @@ ADMIN_KEY = "planted-admin-key-90be"
 CLIENT_KEY = "planted-client-key-a41f"
 OTHER_CLIENT_KEY = "planted-client-key-b52e"
 MATE_KEY = "planted-client-key-c63d"
+# Of the gateway's account at a provider, which takes them no more.
+REVOKED_KEY = "sk-planted-revoked-83c5"
+SPENT_KEY = "sk-planted-spent-2e6b"
 SECRETS = [
     UPSTREAM_KEY,
     GEMINI_KEY,
@@ -28,6 +31,8 @@ SECRETS = [
     CLIENT_KEY,
     OTHER_CLIENT_KEY,
     MATE_KEY,
+    REVOKED_KEY,
+    SPENT_KEY,
 ]
 # Part of prompts and of answers; what people say to models is in no log either.
 CONFIDENTIAL = "planted-words-of-a-person"

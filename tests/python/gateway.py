@@ -39,13 +39,20 @@ class Gateway:
         else:
             path = config
         self._output = folder / "output"
+        self._output.touch()
+        self._command = [program(), "serve", "--config", str(path)]
         # Nothing of the caller's: no provider key and no proxy may find its way in.
         bare = {"PATH": os.environ["PATH"], "HOME": str(folder), "RUST_LOG": "debug"}
-        with open(self._output, "wb") as output:
+        self._environment = {**bare, "REFRAIN_SERVER__LISTEN": "127.0.0.1:0", **environment}
+        self._start()
+
+    def _start(self):
+        self._begun = len(self.output())
+        with open(self._output, "ab") as output:
             self._process = subprocess.Popen(
-                [program(), "serve", "--config", str(path)],
-                env={**bare, "REFRAIN_SERVER__LISTEN": "127.0.0.1:0", **environment},
-                cwd=folder,
+                self._command,
+                env=self._environment,
+                cwd=self._folder.name,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -65,7 +72,8 @@ class Gateway:
                     f"the gateway ended with {self._process.returncode} at its start:\n"
                     + self.output()
                 )
-            address = re.search(r"endpoint +(http://\S+)/v1$", self.output(), re.MULTILINE)
+            begun = self.output()[self._begun :]
+            address = re.search(r"endpoint +(http://\S+)/v1$", begun, re.MULTILINE)
             if address and is_ready(address[1]):
                 return address[1]
             time.sleep(0.02)
@@ -83,13 +91,30 @@ class Gateway:
     def hang_up(self):
         self._process.send_signal(signal.SIGHUP)
 
-    def told(self, path, body=None):
+    def restart(self, how):
+        """Ends it by the signal `how` and starts it again, at another address."""
+        self._process.send_signal(how)
+        code = self._process.wait(ENDED_WITHIN)
+        self._start()
+        return code
+
+    def told(self, path, body=None, key=None):
         """What it answers there, with the headers; to a POST if there is a `body`."""
+        with self._opened(path, body, key) as answer:
+            return json.load(answer), answer.headers
+
+    def text(self, path, key=None):
+        """The same of what is no JSON."""
+        with self._opened(path, None, key) as answer:
+            return answer.read().decode()
+
+    def _opened(self, path, body, key):
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}
+        if key:
+            headers["authorization"] = f"Bearer {key}"
         request = urllib.request.Request(self.url + path, data, headers)
-        with _direct.open(request, timeout=READY_WITHIN) as answer:
-            return json.load(answer), answer.headers
+        return _direct.open(request, timeout=READY_WITHIN)
 
     def stop(self):
         """Ends it as an orchestrator would; returns its exit code and everything that it wrote."""

@@ -9,9 +9,11 @@ the session.
 import json
 import re
 import select
+import socket
 import struct
 import threading
 from base64 import b64encode
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
@@ -160,6 +162,14 @@ class Handler(BaseHTTPRequestHandler):
     def secrets(self):
         return [self.fake.key, *self.fake.forbidden]
 
+    def setup(self):
+        super().setup()
+        self.fake.connections.add(self.connection)
+
+    def finish(self):
+        self.fake.connections.discard(self.connection)
+        super().finish()
+
     def log_message(self, *_):
         pass
 
@@ -171,7 +181,8 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         if self.path not in ("/v1/chat/completions", "/v1/embeddings"):
             return self.refuse_strangely(f"unexpected POST {self.path}")
-        if headers.get("authorization") != f"Bearer {self.fake.key}":
+        key = headers.get("authorization", "").removeprefix("Bearer ")
+        if key != self.fake.key and key not in self.fake.refused:
             return self.refuse_strangely("not the gateway's key")
         if headers.get("content-type") != "application/json":
             return self.refuse_strangely(f"content-type {headers.get('content-type')!r}")
@@ -191,7 +202,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.embed(received)
         if why := fault(received):
             return self.refuse_strangely(why)
-        self.answer(received, self.fake.take(body["model"], received))
+        scripted = self.fake.take(body["model"], received)
+        self.answer(received, self.fake.refused.get(key, scripted))
 
     def answer(self, received, answer):
         body = received.body
@@ -372,6 +384,32 @@ class Handler(BaseHTTPRequestHandler):
 
 class Upstream(Fake):
     handler = Handler
+
+    def __init__(self, key=None, forbidden=(), refused=()):
+        # Further keys of the gateway's, and what each of them is answered with.
+        self.refused = dict(refused)
+        self.connections = set()
+        super().__init__(key, forbidden)
+
+    @contextmanager
+    def down(self):
+        """Nobody is there: its connections are closed, and no new one is taken."""
+        address, handler = self._server.server_address, self._server.RequestHandlerClass
+        self.close()
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        # Bound without listening, so that nobody else gets the port meanwhile.
+        self._server = type(self._server)(address, handler, bind_and_activate=False)
+        self._server.server_bind()
+        try:
+            yield
+        finally:
+            self._server.server_activate()
+            self._thread = threading.Thread(
+                target=self._server.serve_forever, args=(0.05,), daemon=True
+            )
+            self._thread.start()
 
     @property
     def base_url(self):
