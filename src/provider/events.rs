@@ -12,7 +12,8 @@ use tokio::time::timeout_at;
 use super::{
     Piece,
     frames::{Frames, Framing},
-    transport::{Answered, Failure, Transport},
+    openai::failure,
+    transport::{Answered, Transport},
 };
 use crate::{
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
@@ -29,7 +30,7 @@ impl Transport {
         &self,
         answered: Answered,
     ) -> Result<(Piece, BoxStream<'static, Result<Piece, UpstreamError>>), UpstreamError> {
-        let first_token = answered.first_token;
+        let first_token = answered.limits.first_token;
         let mut reader = Reader {
             transport: self.clone(),
             frames: Frames::new(self, answered, Framing::Sse),
@@ -153,19 +154,12 @@ impl Reader {
     /// What a provider's error event means: before something is said an error like any other, behind
     /// it a break.
     fn reported(&self, error: ErrorObject, begun: bool) -> UpstreamError {
-        let status = error.code.as_deref().and_then(|code| code.parse().ok());
         if begun {
             return self
                 .transport
                 .error(UpstreamErrorKind::Reported(error.into()));
         }
-        self.transport.reported(Failure {
-            status: status
-                .filter(|status| (400..600).contains(status))
-                .unwrap_or(502),
-            error: Some(error),
-            retry_after: None,
-        })
+        self.transport.reported(failure::reported(error))
     }
 
     async fn read(&mut self) -> Result<Piece, UpstreamError> {

@@ -53,7 +53,7 @@ impl Frames {
         Self {
             transport: transport.clone(),
             response: answered.response,
-            deadline: answered.deadline,
+            deadline: answered.limits.deadline,
             splitter: match framing {
                 Framing::Sse => sse::Splitter::default(),
                 Framing::Lines => sse::Splitter::of_lines(),

@@ -79,16 +79,11 @@ impl Gemini {
         let mut answers = Vec::with_capacity(calls.len());
         for batch in calls {
             let body = serde_json::to_vec(&batch).unwrap_or_default();
-            let post = transport.post(
-                call.model.as_str(),
-                &url,
-                HeaderMap::new(),
-                body.into(),
-                false,
-            );
-            let answered = post.await?;
-            headers.clone_from(&answered.headers);
-            answers.push(transport.read_json(answered).await?);
+            let (told, answer) = transport
+                .post_json(call.model.as_str(), &url, body.into())
+                .await?;
+            headers = told;
+            answers.push(answer);
         }
         let embeddings = embed::read(call.model.as_str(), answers);
         native.embedded(call, &embeddings, headers, &cannot)

@@ -9,10 +9,11 @@ mod streaming;
 
 use futures_util::{StreamExt, future::try_join_all, stream};
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 
 use self::{
     joined::{Going, Merger},
-    streaming::{Streaming, broken_before},
+    streaming::{Streaming, Told, broken_before},
 };
 use super::{
     ChatCall, ChatReply, EmbedCall, Embedded, Events, Piece, Whole,
@@ -35,6 +36,8 @@ use crate::{
 
 /// More calls than this are not made for one request.
 const MOST_CALLS: u32 = 16;
+/// As many of them wait for the first word, or for a whole answer, at a time.
+const AT_ONCE: usize = 8;
 
 /// A provider with its own dialect.
 #[derive(Debug)]
@@ -145,13 +148,6 @@ impl<D: Dialect> Native<D> {
             .map_err(unable)?;
         let stream = ask.delivery != Delivery::Json;
         let model = call.model.as_str();
-        let answered = (0..calls).map(|_| self.post(model, &outgoing, stream));
-        let answered = try_join_all(answered).await?;
-        let mut headers = answered
-            .first()
-            .map(|answered| answered.headers.clone())
-            .unwrap_or_default();
-        dropped::tell(&mut headers, &cannot.dropped());
         let id = format!(
             "chatcmpl-{:016x}{:016x}",
             fastrand::u64(..),
@@ -159,30 +155,64 @@ impl<D: Dialect> Native<D> {
         );
         let with_usage = ask.delivery == Delivery::Stream { usage: true };
         let telling = Telling::new(id, model, self.clock.unix_seconds(), with_usage);
-        let talks = answered
-            .into_iter()
-            .map(|answered| self.talk(answered, ask));
+        let listener = self.signatures.listener(call.scope);
+        let merger = Merger::new(calls as usize, ask, listener);
+        let many = Many {
+            calls,
+            model,
+            outgoing: &outgoing,
+            stream,
+        };
         if stream {
-            let talks: Vec<Talk> = talks.collect();
-            let merger = Merger::new(talks.len(), ask, self.signatures.listener(call.scope));
-            self.stream(talks, telling, headers, merger).await
+            let begun = self.each(many, |answered| self.begin(answered, ask));
+            let (mut headers, begun) = begun.await?;
+            dropped::tell(&mut headers, &cannot.dropped());
+            Ok(self.stream(begun, telling, headers, merger))
         } else {
-            let told = try_join_all(talks.map(|talk| talk.whole(&self.transport))).await?;
-            let merger = Merger::new(told.len(), ask, self.signatures.listener(call.scope));
+            let told = self.each(many, |answered| {
+                self.talk(answered, ask).whole(&self.transport)
+            });
+            let (mut headers, told) = told.await?;
+            dropped::tell(&mut headers, &cannot.dropped());
             self.whole(told, telling, headers, merger)
         }
     }
 
-    async fn post(
+    /// Makes several calls and has each `read`, in order, with the headers of the first. The first that
+    /// fails ends all of them; the time for all is that of one attempt.
+    async fn each<T, F: Future<Output = Result<T, UpstreamError>>>(
         &self,
-        model: &str,
-        outgoing: &Outgoing,
-        stream: bool,
-    ) -> Result<Answered, UpstreamError> {
-        let Outgoing { url, headers, body } = outgoing;
-        self.transport
-            .post(model, url, headers.clone(), body.clone(), stream)
-            .await
+        many: Many<'_>,
+        read: impl Fn(Answered) -> F,
+    ) -> Result<(HeaderMap, Vec<T>), UpstreamError> {
+        let Outgoing { url, headers, body } = many.outgoing;
+        let limits = self.transport.limits(many.stream);
+        let places = Semaphore::new(AT_ONCE);
+        let (places, read) = (&places, &read);
+        let calls = (0..many.calls).map(|_| async move {
+            let _place = places.acquire().await;
+            let with_headers = |answered: Answered| {
+                let headers = answered.headers.clone();
+                let reading = read(answered);
+                async move { Ok((headers, reading.await?)) }
+            };
+            let to = (url, headers.clone());
+            self.transport
+                .post(many.model, to, body.clone(), limits, with_headers)
+                .await
+        });
+        let (all_headers, all): (Vec<_>, Vec<_>) = try_join_all(calls).await?.into_iter().unzip();
+        let first = all_headers.into_iter().next();
+        Ok((first.unwrap_or_default(), all))
+    }
+
+    async fn begin(
+        &self,
+        answered: Answered,
+        ask: &Ask,
+    ) -> Result<(Told, Streaming), UpstreamError> {
+        let talk = self.talk(answered, ask);
+        Streaming::begin(talk, &self.transport, D::FRAMING).await
     }
 
     fn talk(&self, answered: Answered, ask: &Ask) -> Talk {
@@ -212,29 +242,26 @@ impl<D: Dialect> Native<D> {
         }))
     }
 
-    async fn stream(
+    fn stream(
         &self,
-        talks: Vec<Talk>,
+        begun: Vec<(Told, Streaming)>,
         telling: Telling,
         headers: HeaderMap,
         merger: Merger,
-    ) -> Result<ChatReply, UpstreamError> {
-        let mut going = Going::new(talks.len(), telling, merger, &self.transport);
-        let begun = talks
-            .into_iter()
-            .map(|talk| Streaming::begin(talk, &self.transport, D::FRAMING));
-        for (call, (told, streaming)) in (0..).zip(try_join_all(begun).await?) {
+    ) -> ChatReply {
+        let mut going = Going::new(begun.len(), telling, merger, &self.transport);
+        for (call, (told, streaming)) in (0..).zip(begun) {
             going.begin(call, told, streaming);
         }
         let bytes = going.take();
         let rest = stream::unfold(going, |mut going| async move {
             Some((going.next().await?, going))
         });
-        Ok(ChatReply::Stream(Events {
+        ChatReply::Stream(Events {
             headers,
             first: Piece { bytes, last: false },
             rest: rest.boxed(),
-        }))
+        })
     }
 }
 
@@ -242,6 +269,15 @@ impl<D: Dialect> Native<D> {
 fn refuses_choices(error: &UpstreamError) -> bool {
     matches!(&error.kind, UpstreamErrorKind::Status { status: 400, message, .. }
         if message.to_ascii_lowercase().contains("candidate"))
+}
+
+/// Several calls of one request.
+#[derive(Clone, Copy)]
+struct Many<'o> {
+    calls: u32,
+    model: &'o str,
+    outgoing: &'o Outgoing,
+    stream: bool,
 }
 
 /// One call that was answered.

@@ -150,12 +150,11 @@ impl Provider for Ollama {
             let put = embed::put(request, model, keep_alive, &mut cannot)
                 .map_err(|unable| self.native.unable(unable))?;
             let transport = &self.native.transport;
-            let post = transport.post(model, &self.embed_url, HeaderMap::new(), json(&put), false);
-            let answered = post
+            let (headers, answer) = transport
+                .post_json(model, &self.embed_url, json(&put))
                 .await
                 .map_err(|error| self.explained(error, &call.model))?;
-            let headers = answered.headers.clone();
-            let embeddings = embed::read(transport.read_json(answered).await?);
+            let embeddings = embed::read(answer);
             self.native.embedded(&call, &embeddings, headers, &cannot)
         })
     }
@@ -185,10 +184,9 @@ impl Api {
             model: model.as_str(),
         };
         // That a server does not describe a model says nothing about chats with it.
-        let answered = transport
-            .post("", &self.show_url, HeaderMap::new(), json(&request), false)
+        let (_, show): (_, ShowResponse) = transport
+            .post_json("", &self.show_url, json(&request))
             .await?;
-        let show: ShowResponse = transport.read_json(answered).await?;
         let loaded = transport.get_json(&self.loaded_url).await;
         Ok(Facts::read(model.as_str(), &show, loaded.as_ref().ok()))
     }

@@ -9,7 +9,7 @@ use http::{HeaderMap, header};
 use super::{
     ChatCall, ChatReply, EmbedCall, Embedded, Events, Provider, Whole, dropped,
     setup::{Endpoint, Setup, SetupError},
-    transport::{Answered, Failure, Transport},
+    transport::{Answered, Transport},
 };
 use crate::{
     clock::Clock,
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-mod failure;
+pub(super) mod failure;
 
 /// A server that speaks OpenAI's dialect.
 #[derive(Debug)]
@@ -68,16 +68,42 @@ impl OpenAi {
                 body,
                 answer,
             })),
-            Err(not_an_answer) => Err(match ErrorObject::read(&body) {
-                // Some gateways report errors with status 200.
-                Some(error) => self.transport.reported(Failure {
-                    status: 502,
-                    error: Some(error),
-                    retry_after: None,
-                }),
-                None => self.transport.decode_error(&not_an_answer),
-            }),
+            Err(not_an_answer) => Err(self.unusable(&body, &not_an_answer)),
         }
+    }
+
+    /// What a success is whose body is not what was asked for. Some gateways report errors so.
+    fn unusable(&self, body: &[u8], why: &dyn ToString) -> UpstreamError {
+        match ErrorObject::read(body) {
+            Some(error) => self.transport.reported(failure::reported(error)),
+            None => self.transport.decode_error(why),
+        }
+    }
+
+    /// Reads the answer to a request for a stream, or not, as far as is needed to hand it on.
+    async fn reply(&self, answered: Answered, stream: bool) -> Result<ChatReply, UpstreamError> {
+        // A server that can't stream may answer a stream request as a whole.
+        if !(stream && answered.is_event_stream()) {
+            return self.whole(answered).await;
+        }
+        let headers = answered.headers.clone();
+        let (first, rest) = self.transport.events(answered).await?;
+        Ok(ChatReply::Stream(Events {
+            headers,
+            first,
+            rest,
+        }))
+    }
+
+    async fn embedded(&self, answered: Answered) -> Result<Embedded, UpstreamError> {
+        let headers = answered.headers.clone();
+        let body = self.transport.read(answered).await?;
+        let tokens = embeddings::read_usage(&body).map_err(|why| self.unusable(&body, &why))?;
+        Ok(Embedded {
+            headers,
+            body,
+            tokens,
+        })
     }
 }
 
@@ -92,28 +118,20 @@ impl Provider for OpenAi {
             let model = call.model.as_str();
             let RequestBody { bytes, dropped } =
                 call.request.body_for(model, &self.compat.edits_for(model));
-            let mut answered = self
-                .transport
+            let limits = self.transport.limits(stream);
+            let read = |mut answered: Answered| {
+                dropped::tell(&mut answered.headers, &dropped);
+                self.reply(answered, stream)
+            };
+            self.transport
                 .post(
                     model,
-                    &self.chat.url(model),
-                    HeaderMap::new(),
+                    (&self.chat.url(model), HeaderMap::new()),
                     bytes,
-                    stream,
+                    limits,
+                    read,
                 )
-                .await?;
-            dropped::tell(&mut answered.headers, &dropped);
-            // A server that can't stream may answer a stream request as a whole.
-            if !(stream && answered.is_event_stream()) {
-                return self.whole(answered).await;
-            }
-            let headers = answered.headers.clone();
-            let (first, rest) = self.transport.events(answered).await?;
-            Ok(ChatReply::Stream(Events {
-                headers,
-                first,
-                rest,
-            }))
+                .await
         })
     }
 
@@ -122,19 +140,11 @@ impl Provider for OpenAi {
             let model = call.model.as_str();
             let url = self.embeddings.url(model);
             let body = call.request.body_for(model);
-            let post = self
-                .transport
-                .post(model, &url, HeaderMap::new(), body, false);
-            let answered = post.await?;
-            let headers = answered.headers.clone();
-            let body = self.transport.read(answered).await?;
-            let tokens =
-                embeddings::read_usage(&body).map_err(|why| self.transport.decode_error(&why))?;
-            Ok(Embedded {
-                headers,
-                body,
-                tokens,
-            })
+            let limits = self.transport.limits(false);
+            let read = |answered| self.embedded(answered);
+            self.transport
+                .post(model, (&url, HeaderMap::new()), body, limits, read)
+                .await
         })
     }
 

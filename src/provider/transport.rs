@@ -2,19 +2,26 @@
 //!
 //! It knows statuses, headers, keys, time limits and framing, not what the bodies mean beyond that.
 //! Invariant: no redirect is ever followed (a key would travel with it), no body is read past
-//! [`LARGEST_BODY`], and a call is sent at most once with each key.
+//! [`LARGEST_BODY`], a call is sent at most once with each key, and a key has succeeded when something
+//! was said.
 
+mod body;
 mod keys;
 mod limits;
+mod shown;
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 pub(super) use self::keys::Keys;
+use self::{
+    body::{Cut, Pace, collect},
+    shown::{shortened, visible_headers},
+};
 use super::redact::Redactor;
 use crate::{
     config::Timeouts,
@@ -28,6 +35,8 @@ use crate::{
 const LARGEST_BODY: usize = 64 << 20;
 /// How much of an error body is read, in bytes.
 const LARGEST_ERROR: usize = 1 << 20;
+/// How long the next part of an error body is waited for: its status says the most of it.
+const ERROR_IDLE: Duration = Duration::from_secs(5);
 
 /// What a provider means by an answer that is an error.
 #[derive(Debug, Clone)]
@@ -67,8 +76,27 @@ struct Sent<'u> {
 pub(super) struct Answered {
     pub(super) headers: HeaderMap,
     pub(super) response: reqwest::Response,
+    pub(super) limits: Limits,
+}
+
+/// Until when an attempt may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
     pub(super) deadline: Instant,
+    /// Until something is said; the same as `deadline` for an answer that comes whole.
     pub(super) first_token: Instant,
+    is_stream: bool,
+}
+
+impl Limits {
+    /// What it is called when `first_token` is over.
+    fn late(self) -> TimeoutKind {
+        if self.is_stream {
+            TimeoutKind::FirstToken
+        } else {
+            TimeoutKind::Total
+        }
+    }
 }
 
 impl Answered {
@@ -139,10 +167,20 @@ impl Transport {
 
     /// An error that a provider reports with a success, or in a stream of which nothing was handed on.
     pub(super) fn reported(&self, failure: Failure) -> UpstreamError {
-        let message = failure.error.as_ref().map(|error| error.message.clone());
+        self.failed(failure, String::new())
+    }
+
+    /// `otherwise` is what was said if it was no error of the dialect.
+    fn failed(&self, failure: Failure, otherwise: String) -> UpstreamError {
+        let message = match &failure.error {
+            // Even a masked key is more than a client should see.
+            _ if matches!(failure.status, 401 | 407) => KEY_REFUSED.to_owned(),
+            Some(object) => object.message.clone(),
+            None => otherwise,
+        };
         self.error(UpstreamErrorKind::Status {
             status: failure.status,
-            message: message.unwrap_or_default(),
+            message,
             body: failure.error.map(Into::into),
             retry_after: failure.retry_after,
         })
@@ -152,16 +190,32 @@ impl Transport {
         self.error(UpstreamErrorKind::Decode(why.to_string()))
     }
 
-    /// Sends a JSON body about `model`, with more `headers`, and waits for a success. `model` is empty
-    /// where it is about none.
-    pub(super) async fn post(
+    /// The limits of an attempt that begins now.
+    pub(super) fn limits(&self, is_stream: bool) -> Limits {
+        let now = Instant::now();
+        let deadline = now + self.timeouts.total;
+        let first_token = if is_stream {
+            deadline.min(now + self.timeouts.first_token)
+        } else {
+            deadline
+        };
+        Limits {
+            deadline,
+            first_token,
+            is_stream,
+        }
+    }
+
+    /// Sends a JSON body about `model`, with `more` headers, and has a success `read` until something was
+    /// said. `model` is empty where it is about none.
+    pub(super) async fn post<T, F: Future<Output = Result<T, UpstreamError>>>(
         &self,
         model: &str,
-        url: &reqwest::Url,
-        more: HeaderMap,
+        (url, more): (&reqwest::Url, HeaderMap),
         body: Bytes,
-        stream: bool,
-    ) -> Result<Answered, UpstreamError> {
+        limits: Limits,
+        read: impl Fn(Answered) -> F,
+    ) -> Result<T, UpstreamError> {
         let mut headers = self.headers.clone();
         headers.extend(more);
         headers.insert(
@@ -174,35 +228,50 @@ impl Transport {
             headers,
             body: Some(body),
         };
-        self.send(model, sent, stream).await
+        self.send(model, sent, limits, read).await
     }
 
-    /// Asks for `url`, which is about no model, and waits for a success.
-    pub(super) async fn get(&self, url: &reqwest::Url) -> Result<Answered, UpstreamError> {
+    /// The same for what is answered in JSON; with the headers that mean something to clients.
+    pub(super) async fn post_json<T: DeserializeOwned>(
+        &self,
+        model: &str,
+        url: &reqwest::Url,
+        body: Bytes,
+    ) -> Result<(HeaderMap, T), UpstreamError> {
+        let read = async |answered: Answered| {
+            let headers = answered.headers.clone();
+            Ok((headers, self.read_json(answered).await?))
+        };
+        let limits = self.limits(false);
+        self.post(model, (url, HeaderMap::new()), body, limits, read)
+            .await
+    }
+
+    /// Asks for `url`, which is about no model, and answers in JSON.
+    pub(super) async fn get_json<T: DeserializeOwned>(
+        &self,
+        url: &reqwest::Url,
+    ) -> Result<T, UpstreamError> {
         let sent = Sent {
             method: Method::GET,
             url,
             headers: self.headers.clone(),
             body: None,
         };
-        self.send("", sent, false).await
+        let read = |answered| self.read_json(answered);
+        self.send("", sent, self.limits(false), read).await
     }
 
-    /// Sends it with one key after the other, until it is not the key that is refused. Nothing was delivered
-    /// before, so nothing is done twice; the time for all of it is that of one attempt.
-    async fn send(
+    /// Sends it with one key after the other, until it is not the key that is refused, be it by a status or in
+    /// what is `read` behind a success. Nothing was delivered before, so nothing is done twice; the time for
+    /// all of it is that of one attempt.
+    async fn send<T, F: Future<Output = Result<T, UpstreamError>>>(
         &self,
         model: &str,
         sent: Sent<'_>,
-        stream: bool,
-    ) -> Result<Answered, UpstreamError> {
-        let now = Instant::now();
-        let deadline = now + self.timeouts.total;
-        let first_token = if stream {
-            deadline.min(now + self.timeouts.first_token)
-        } else {
-            deadline
-        };
+        limits: Limits,
+        read: impl Fn(Answered) -> F,
+    ) -> Result<T, UpstreamError> {
         let mut tried = Vec::new();
         let mut last = None;
         loop {
@@ -215,21 +284,27 @@ impl Transport {
             *request.headers_mut() = sent.headers.clone();
             self.keys.put(key, request.headers_mut());
             *request.body_mut() = sent.body.clone().map(Into::into);
-            let response = timeout_at(first_token, self.client.execute(request))
+            let response = timeout_at(limits.first_token, self.client.execute(request))
                 .await
-                .map_err(|_| self.late(stream))?
+                .map_err(|_| self.error(UpstreamErrorKind::Timeout(limits.late())))?
                 .map_err(|error| self.unsent(&error))?;
-            if response.status().is_success() {
-                let headers = response.headers();
-                self.keys.succeeded(key, model, headers, &self.provider);
-                return Ok(Answered {
-                    headers: visible_headers(headers, &self.redactor),
+            let error = if response.status().is_success() {
+                let left = self.keys.left(response.headers());
+                let answered = Answered {
+                    headers: visible_headers(response.headers(), &self.redactor),
                     response,
-                    deadline,
-                    first_token,
-                });
-            }
-            let error = self.refused(response, deadline).await;
+                    limits,
+                };
+                match read(answered).await {
+                    Ok(said) => {
+                        self.keys.succeeded(key, model, left, &self.provider);
+                        return Ok(said);
+                    }
+                    Err(error) => error,
+                }
+            } else {
+                self.refused(response, limits).await
+            };
             let Some(reason) = self.keys.failed(key, model, &error) else {
                 return Err(error);
             };
@@ -238,15 +313,6 @@ impl Transport {
                 last = Some((error.kind, reason));
             }
         }
-    }
-
-    fn late(&self, stream: bool) -> UpstreamError {
-        let kind = if stream {
-            TimeoutKind::FirstToken
-        } else {
-            TimeoutKind::Total
-        };
-        self.error(UpstreamErrorKind::Timeout(kind))
     }
 
     fn unsent(&self, error: &reqwest::Error) -> UpstreamError {
@@ -260,34 +326,22 @@ impl Transport {
         })
     }
 
-    async fn refused(&self, mut response: reqwest::Response, deadline: Instant) -> UpstreamError {
+    /// Reads what can be had of an error body in time: the status is known anyway.
+    async fn refused(&self, mut response: reqwest::Response, limits: Limits) -> UpstreamError {
         let status = response.status().as_u16();
         let retry_after = limits::retry_after(response.headers());
-        let body = timeout_at(deadline, collect(&mut response, LARGEST_ERROR)).await;
-        let body = self
-            .redactor
-            .redact(body.ok().and_then(Result::ok).unwrap_or_default());
-        let failure = (self.read_failure)(status, &body);
-        let message = match &failure.error {
-            // Even a masked key is more than a client should see.
-            _ if matches!(failure.status, 401 | 407) => KEY_REFUSED.to_owned(),
-            Some(object) => object.message.clone(),
-            None => shortened(&body),
+        let idle = self.timeouts.idle.min(ERROR_IDLE);
+        let first = limits.first_token.min(Instant::now() + idle);
+        let pace = Pace {
+            first: (first, limits.late()),
+            idle,
+            deadline: limits.first_token,
         };
-        self.error(UpstreamErrorKind::Status {
-            status: failure.status,
-            message,
-            body: failure.error.map(Into::into),
-            retry_after: retry_after.or(failure.retry_after),
-        })
-    }
-
-    /// Asks for `url`, which answers in JSON.
-    pub(super) async fn get_json<T: DeserializeOwned>(
-        &self,
-        url: &reqwest::Url,
-    ) -> Result<T, UpstreamError> {
-        self.read_json(self.get(url).await?).await
+        let (body, _) = collect(&mut response, LARGEST_ERROR, pace).await;
+        let body = self.redactor.redact(body);
+        let mut failure = (self.read_failure)(status, &body);
+        failure.retry_after = retry_after.or(failure.retry_after);
+        self.failed(failure, shortened(&body))
     }
 
     /// Reads the whole body as JSON.
@@ -301,78 +355,22 @@ impl Transport {
 
     /// Reads the whole body.
     pub(super) async fn read(&self, mut answered: Answered) -> Result<Bytes, UpstreamError> {
-        timeout_at(
-            answered.deadline,
-            collect(&mut answered.response, LARGEST_BODY),
-        )
-        .await
-        .map_err(|_| self.error(UpstreamErrorKind::Timeout(TimeoutKind::Total)))?
-        .map_err(|why| self.decode_error(&why))
-        .map(|body| self.redactor.redact(body))
+        let limits = answered.limits;
+        let pace = Pace {
+            first: (limits.first_token, limits.late()),
+            idle: self.timeouts.idle,
+            deadline: limits.deadline,
+        };
+        let (body, end) = collect(&mut answered.response, LARGEST_BODY, pace).await;
+        match end {
+            Ok(()) => Ok(self.redactor.redact(body)),
+            Err(Cut::Late(kind)) => Err(self.error(UpstreamErrorKind::Timeout(kind))),
+            Err(Cut::Unreadable(why)) => Err(self.decode_error(&why)),
+        }
     }
 }
 
 const KEY_REFUSED: &str = "it refuses the key that this gateway has for it";
-
-async fn collect(response: &mut reqwest::Response, most: usize) -> Result<Bytes, String> {
-    let Some(first) = response.chunk().await.map_err(|error| innermost(&error))? else {
-        return Ok(Bytes::new());
-    };
-    let mut body = BytesMut::new();
-    let mut only = Some(first);
-    while let Some(chunk) = response.chunk().await.map_err(|error| innermost(&error))? {
-        if let Some(first) = only.take() {
-            body.extend_from_slice(&first);
-        }
-        body.extend_from_slice(&chunk);
-        if body.len() > most {
-            return Err(format!("the body is larger than {most} bytes"));
-        }
-    }
-    Ok(only.unwrap_or_else(|| body.freeze()))
-}
-
-/// The headers of a provider that mean something to its clients, but for those that quote the key.
-fn visible_headers(headers: &HeaderMap, redactor: &Redactor) -> HeaderMap {
-    let visible = |name: &HeaderName, value: &HeaderValue| {
-        let name = name.as_str();
-        let means_something = name.starts_with("openai-")
-            || name.starts_with("x-ratelimit-")
-            || name.starts_with("anthropic-ratelimit-")
-            || is_request_id(name);
-        means_something && !redactor.finds(value.as_bytes())
-    };
-    fn is_request_id(name: &str) -> bool {
-        matches!(name, "x-request-id" | "request-id")
-    }
-    let mut kept = HeaderMap::new();
-    for (name, value) in headers.iter().filter(|(name, value)| visible(name, value)) {
-        let name = if is_request_id(name.as_str()) {
-            HeaderName::from_static("x-refrain-upstream-request-id")
-        } else {
-            name.clone()
-        };
-        kept.insert(name, value.clone());
-    }
-    kept
-}
-
-/// The beginning of a body that was expected to be something else, fit to be shown.
-fn shortened(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..400).unwrap_or(body));
-    let text: String = text
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(200)
-        .collect();
-    if text.is_empty() {
-        "no body".to_owned()
-    } else {
-        text.escape_debug().to_string()
-    }
-}
 
 /// The cause at the bottom of an error, which says what happened; the layers above name URLs.
 pub(super) fn innermost(error: &reqwest::Error) -> String {

@@ -1,5 +1,6 @@
 //! Providers that fail, in every way that they do, with time paused: what clients notice of it.
 
+mod bodies;
 mod hedging;
 mod limits;
 mod nobody;

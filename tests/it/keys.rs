@@ -4,6 +4,7 @@ mod dialects;
 mod hidden;
 mod limited;
 mod refused;
+mod reported;
 
 use std::time::Duration;
 

@@ -58,7 +58,7 @@ impl Streaming {
         transport: &Transport,
         framing: Framing,
     ) -> Result<(Told, Self), UpstreamError> {
-        let first_token: Instant = talk.answered.first_token;
+        let first_token: Instant = talk.answered.limits.first_token;
         let mut streaming = Self {
             transport: transport.clone(),
             reader: talk.reader,

@@ -30,9 +30,20 @@ const SAY_TOO_LONG: [&str; 8] = [
 
 /// Reads the body of a refusal.
 pub(super) fn read(status: u16, body: &[u8]) -> Failure {
+    failure(status, ErrorObject::read(body).or_else(|| at_top(body)))
+}
+
+/// An error that came with a success: its code may be the status that it should have had.
+pub(in crate::provider) fn reported(error: ErrorObject) -> Failure {
+    let status = error.code.as_deref().and_then(|code| code.parse().ok());
+    let status = status.filter(|status| (400..600).contains(status));
+    failure(status.unwrap_or(502), Some(error))
+}
+
+fn failure(status: u16, error: Option<ErrorObject>) -> Failure {
     let mut failure = Failure {
         status,
-        error: ErrorObject::read(body).or_else(|| at_top(body)),
+        error,
         retry_after: None,
     };
     if let Some(error) = &mut failure.error

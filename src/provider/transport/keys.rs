@@ -2,13 +2,16 @@
 //!
 //! `policy::key_ring` decides. Invariant: a log line has a key's number, beginning with 1, and nothing of the key.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::limits;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Moment},
     error::{UpstreamError, UpstreamErrorKind},
     ident::ProviderName,
     policy::key_ring::{KeyRing, NoneFree, Obstacle, Reason},
@@ -47,6 +50,14 @@ pub(in crate::provider) struct Keys {
     clock: Clock,
 }
 
+/// What was left of a key's limits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    /// How long until they are full again, if nothing was.
+    drained: Option<Duration>,
+    at: Moment,
+}
+
 impl Keys {
     /// Keys that are sent in `header`; none for a provider that is asked without.
     pub(in crate::provider) fn new(
@@ -75,16 +86,18 @@ impl Keys {
         }
     }
 
-    /// Takes in a success.
-    pub(super) fn succeeded(
-        &self,
-        place: usize,
-        model: &str,
-        headers: &HeaderMap,
-        provider: &ProviderName,
-    ) {
-        let (drained, now) = (limits::drained(headers), self.clock.now());
-        let pause = self.ring().succeeded(place, model, drained, now);
+    /// What `headers` that came now say is left.
+    pub(super) fn left(&self, headers: &HeaderMap) -> Left {
+        Left {
+            drained: limits::drained(headers),
+            at: self.clock.now(),
+        }
+    }
+
+    /// Takes in a success whose head told what is `left`.
+    pub(super) fn succeeded(&self, place: usize, model: &str, left: Left, provider: &ProviderName) {
+        let Left { drained, at } = left;
+        let pause = self.ring().succeeded(place, model, drained, at);
         if let Some(reset) = pause {
             let why = Reason::Drained { reset }.as_str();
             count(provider, why);

@@ -39,14 +39,14 @@ const ANTHROPIC: [(&str, &str); 4] = [
     ),
 ];
 
-/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), or OpenAI's `retry-after-ms`.
+/// OpenAI's `retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110 §10.2.3): the first of
+/// them that is a time.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name| text(headers, name)?.parse::<f64>().ok();
-    let seconds = number("retry-after-ms")
-        .map(|ms| ms / 1000.0)
-        .or_else(|| number("retry-after"))
-        .or_else(|| Some(until_date(headers)?.as_secs_f64()));
-    wait(seconds?)
+    let milliseconds = number("retry-after-ms").and_then(|ms| wait(ms / 1000.0));
+    let seconds = || wait(number(header::RETRY_AFTER.as_str())?);
+    let date = || wait(until_date(headers)?.as_secs_f64());
+    milliseconds.or_else(seconds).or_else(date)
 }
 
 fn until_date(headers: &HeaderMap) -> Option<Duration> {
@@ -146,6 +146,26 @@ mod tests {
         );
         assert_eq!(of("retry-after", "-1"), None);
         assert_eq!(of("retry-after", "NaN"), None);
+        for (ms, expect) in [
+            ("500", 500),
+            ("0", 0),
+            ("-1", 20_000),
+            ("NaN", 20_000),
+            ("inf", 20_000),
+            ("", 20_000),
+            ("20s", 20_000),
+            ("\u{e9}", 20_000),
+        ] {
+            let both = headers(&[("retry-after-ms", ms), ("retry-after", "20")]);
+            let found = retry_after(&both).map(|wait| wait.as_millis());
+            assert_eq!(found, Some(expect), "{ms}");
+        }
+        let date = [
+            ("retry-after-ms", "-1"),
+            ("retry-after", "Fri, 06 Nov 2026 08:00:05 GMT"),
+            ("date", NOW),
+        ];
+        assert_eq!(retry_after(&headers(&date)), Some(Duration::from_secs(5)));
     }
 
     #[test]
