@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -26,6 +26,8 @@ use crate::{
 
 /// The name of the file.
 const FILE: &str = "spend.json";
+/// The name of what is locked beside it.
+const LOCK: &str = "spend.lock";
 /// The format that is written, and the only one that is read.
 const VERSION: u32 = 1;
 /// How often what was spent is saved.
@@ -62,6 +64,8 @@ pub(super) struct Bookkeeper {
 #[derive(Debug)]
 struct SavedAs {
     path: PathBuf,
+    /// Held where the cache, which is off, does not hold the directory: two that write would forget each other's sums.
+    _lock: Option<File>,
     /// The changes that the file has seen; locked while it is written.
     changes: Mutex<u64>,
 }
@@ -75,17 +79,27 @@ pub(super) fn restore(cache: &Cache, accounts: &Arc<Accounts>) -> Result<Bookkee
         });
     };
     let path = directory.join(FILE);
-    let read = read(&path).map_err(|why| BuildError::Spending {
+    let failed = |why| BuildError::Spending {
         path: path.clone(),
         why,
-    })?;
+    };
+    let lock = if cache.enabled {
+        None
+    } else {
+        Some(lock(directory).map_err(failed)?)
+    };
+    let read = read(&path).map_err(failed)?;
     for (name, spend) in read {
         accounts.restore(&name, spend);
     }
     let changes = Mutex::new(accounts.changes());
     Ok(Bookkeeper {
         accounts: Arc::clone(accounts),
-        file: Some(Arc::new(SavedAs { path, changes })),
+        file: Some(Arc::new(SavedAs {
+            path,
+            _lock: lock,
+            changes,
+        })),
     })
 }
 
@@ -138,6 +152,21 @@ impl SavedAs {
         write(&self.path, &accounts.spent())?;
         *saved = changes;
         Ok(())
+    }
+}
+
+/// Keeps other gateways out of the directory, until the file that is given back is closed.
+fn lock(directory: &Path) -> Result<File, String> {
+    let opened = fs::create_dir_all(directory).and_then(|()| {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        options.open(directory.join(LOCK))
+    });
+    let file = opened.map_err(|error| error.to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err("another gateway uses this directory".to_owned()),
+        Err(TryLockError::Error(error)) => Err(error.to_string()),
     }
 }
 

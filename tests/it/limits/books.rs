@@ -86,3 +86,16 @@ async fn a_damaged_file_stops_the_start_and_says_what_to_do() {
         "it is left as it was"
     );
 }
+
+#[tokio::test]
+async fn two_gateways_do_not_keep_the_same_books() {
+    let (upstream, directory) = (Upstream::start().await, TempDir::new().unwrap());
+    let off = kept_in(&directory).replace("semantic = \"off\"", "enabled = false");
+    let gateway = Setup::new(&terms(&upstream, &off)).start().await;
+    let (_config, path) = written(&off);
+    let ended = run(refrain(&["serve", "--config", &path])).await;
+    assert_ne!(ended.code, Some(0));
+    let told = "another gateway uses this directory";
+    assert!(ended.err.contains(told), "{}", ended.err);
+    gateway.stop().await;
+}
