@@ -3,13 +3,14 @@
 use std::{
     num::NonZeroUsize,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use futures_util::Stream;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -330,9 +331,16 @@ impl App {
         stopped
     }
 
-    /// Ends what goes on in the background, and makes durable what was kept.
+    /// Ends what goes on in the background, and makes durable what was kept. What is not done in a few seconds, such as a
+    /// call to a provider that does not answer, is left behind.
     pub async fn close(mut self) {
-        self.settle().await;
+        if timeout(SETTLING, self.settle()).await.is_err() {
+            let left = self.tasks.len();
+            tracing::warn!(
+                left,
+                "stopped without waiting for what goes on in the background"
+            );
+        }
         self.chores.shutdown().await;
         self.books.finish().await;
         if let Some(saver) = self.saver {
@@ -340,6 +348,9 @@ impl App {
         }
     }
 }
+
+/// How long what goes on in the background is waited for at the end.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// The number of the configuration that an app is built of.
 const FIRST: u64 = 0;

@@ -13,21 +13,22 @@ use tokio::time::{Instant, timeout};
 use super::{Api, overload::Admitted};
 use crate::error::Error;
 
-/// The least of a body that comes in a second, on average, in bytes: who sends single bytes, each just in time, would
-/// keep a place for hours.
-const SLOWEST: u64 = 1024;
+/// For so many bytes of a body that have come, the whole of it may take one `read_timeout` more. Who sends single bytes,
+/// each just in time, would keep a place for hours, and the room of all that came before.
+const PER_TIMEOUT: u64 = 1 << 20;
 
-/// The whole body, of at most `limit` bytes. Room is reserved before it is read: where its length is announced, for
-/// all of it.
+/// The whole body, of at most `limit` bytes. It may pause for `read_timeout` and take, in all, as long and once more for
+/// every MiB of it: 30 s for a short one by default, five and a half minutes for 10 MiB. Room is reserved for what has
+/// come, piece by piece: what was only announced would be free to hold.
 ///
 /// # Errors
 /// [`Error::TooLarge`], before reading anything where the length is announced; [`Error::BadRequest`]
-/// if the client stops in the middle; [`Error::Encoded`] for a compressed one; [`Error::SlowBody`] if it pauses for
-/// too long; [`Error::Overloaded`] if there is no room.
+/// if the client stops in the middle; [`Error::Encoded`] for a compressed one; [`Error::SlowBody`] if it takes
+/// too long; [`Error::Overloaded`] if there is no room, before reading anything where there is none for what is announced.
 pub(super) async fn read(
     api: &Api,
     head: &request::Parts,
-    body: Body,
+    mut body: Body,
     limit: u64,
 ) -> Result<Bytes, Error> {
     let announced = announced(&head.headers);
@@ -46,13 +47,14 @@ pub(super) async fn read(
         admitted: head.extensions.get::<Admitted>(),
         most: most_held,
     };
-    if let Some(length) = announced
-        && let Err(refusal) = room.reserve(length)
-    {
+    let read = match announced.map_or(Ok(()), |length| room.has(length)) {
+        Ok(()) => collect(&mut body, limit, announced, pause, &room).await,
+        Err(refusal) => Err(refusal),
+    };
+    if matches!(read, Err(Error::Overloaded { .. })) {
         skip(&head.headers, body).await;
-        return Err(refusal);
     }
-    collect(body, limit, announced, pause, &room).await
+    read
 }
 
 /// Where bodies count; nowhere for operators' requests.
@@ -63,6 +65,12 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
+    /// Whether there is room for so many bytes at the moment.
+    fn has(&self, bytes: u64) -> Result<(), Error> {
+        self.admitted
+            .map_or(Ok(()), |admitted| admitted.has_room(bytes, self.most))
+    }
+
     fn reserve(&self, bytes: u64) -> Result<(), Error> {
         self.admitted
             .map_or(Ok(()), |admitted| admitted.reserve(bytes, self.most))
@@ -70,7 +78,7 @@ impl Room<'_> {
 }
 
 async fn collect(
-    mut body: Body,
+    body: &mut Body,
     limit: u64,
     announced: Option<u64>,
     pause: Duration,
@@ -80,8 +88,9 @@ async fn collect(
     // Most bodies come in one piece, which needs no copy.
     let (mut first, mut all, mut length) = (Bytes::new(), BytesMut::new(), 0_u64);
     loop {
-        let allowed = pause.saturating_add(Duration::from_secs(length / SLOWEST));
-        let patience = allowed.saturating_sub(start.elapsed()).min(pause);
+        let patience = longest(pause, length)
+            .saturating_sub(start.elapsed())
+            .min(pause);
         let frame = match timeout(patience, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(_))) => {
@@ -98,14 +107,13 @@ async fn collect(
         if length > limit {
             return Err(Error::TooLarge { limit });
         }
-        if announced.is_none() {
-            room.reserve(piece.len() as u64)?;
-        }
+        room.reserve(piece.len() as u64)?;
         if first.is_empty() && all.is_empty() {
             first = piece;
             continue;
         }
         if all.is_empty() {
+            // Memory that nothing was written to yet is only a promise.
             let expected = announced.unwrap_or(length).max(length);
             all.reserve(usize::try_from(expected).unwrap_or_default());
             all.extend_from_slice(&std::mem::take(&mut first));
@@ -113,6 +121,14 @@ async fn collect(
         all.extend_from_slice(&piece);
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// How long a body may take of which `length` bytes have come.
+fn longest(pause: Duration, length: u64) -> Duration {
+    let more = pause.as_nanos().saturating_mul(u128::from(length)) / u128::from(PER_TIMEOUT);
+    pause.saturating_add(Duration::from_nanos(
+        u64::try_from(more).unwrap_or(u64::MAX),
+    ))
 }
 
 fn announced(headers: &HeaderMap) -> Option<u64> {

@@ -180,6 +180,17 @@ struct Place {
 }
 
 impl Admitted {
+    /// Whether so many more bytes would be no more than `most`, as it is now. Reserves nothing.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`].
+    pub(super) fn has_room(&self, more: u64, most: u64) -> Result<(), Error> {
+        if self.0.load.bytes().saturating_add(more) > most {
+            return Err(Excess::Bytes.refusal());
+        }
+        Ok(())
+    }
+
     /// Reserves so many more bytes, if there are no more than `most` then.
     ///
     /// # Errors

@@ -9,7 +9,8 @@
 //! | connects and sends no request, or no more requests, for `header_timeout` | hung up on |
 //! | does not finish the head of its request in `header_timeout` | hung up on |
 //! | sends too many headers, or too long ones | told 431 |
-//! | takes nothing of its answer for `write_timeout` | hung up on |
+//! | takes nothing of its answer for `write_timeout` | hung up on; over HTTP/2, where answers share a connection, loses this answer |
+//! | has been answered and does not take what is left, over HTTP/2 | hung up on after both |
 //! | is gone without a word, over HTTP/2 | noticed by a ping |
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
@@ -27,6 +28,7 @@ use super::overload::Excess;
 
 mod connection;
 mod patient;
+mod streams;
 
 /// Connections beyond the limit that are answered, so that the refused hear why and operators can look.
 const SPARE: usize = 64;

@@ -3,8 +3,10 @@
 mod bodies;
 mod connections;
 mod heads;
+mod http2;
 mod shedding;
 mod slow;
+mod stopping;
 
 use crate::support::gateway::Gateway;
 

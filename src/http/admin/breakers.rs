@@ -17,6 +17,7 @@ use super::{
     refuse,
 };
 use crate::{
+    clock::Moment,
     config::nearest,
     error::Error,
     gateway::{
@@ -34,6 +35,9 @@ const LONGEST: u64 = 4 << 10;
 const MOST: usize = 1000;
 /// Those that the page shows.
 const FEW: usize = 50;
+
+/// How long a target that could be tried again, and is not, counts as one that is left alone.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
 /// What an operator wants.
 #[derive(Deserialize)]
@@ -116,16 +120,23 @@ pub(super) fn summary(api: &Api) -> Summary {
     }
 }
 
-/// Whether a target is not asked as it should be, for its own or for an operator's sake.
+/// Whether a target is not asked as it should be, for its own or for an operator's sake. One that could be tried again
+/// for a minute and was not does not count: nobody asks for it any more, or it is a model that a client made up.
 pub(in crate::http) fn is_degraded(api: &Api) -> bool {
     let setup = api.gateway.setup();
     let now = api.clock.now();
     let all = setup.catalogue.vitals().all().into_iter();
     all.filter_map(|(provider, _, vitals)| {
         let member = member(&setup.catalogue, &provider)?;
-        Some(vitals.view(now, &member.conduct.breaker).state)
+        let view = vitals.view(now, &member.conduct.breaker);
+        let is_old = |moment: Moment| now.since(moment) > FORGOTTEN_AFTER;
+        Some(match view.state {
+            State::Closed => false,
+            State::HalfOpen => vitals.in_flight() > 0 || !view.since.is_some_and(is_old),
+            State::Open => !view.until.is_some_and(is_old),
+        })
     })
-    .any(|state| state != State::Closed)
+    .any(|counts| counts)
 }
 
 fn listed(mut breakers: Vec<Shown>) -> Response {

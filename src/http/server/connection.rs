@@ -1,11 +1,9 @@
 //! One connection from its first byte to its last.
 
 use std::{
+    convert::Infallible,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,13 +16,21 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpStream, sync::watch, time::sleep};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, sleep},
+};
 
-use super::{Limits, patient::Patient};
+use super::{
+    Limits,
+    patient::Patient,
+    streams::{Stream, Streams, between_looks, watched},
+};
 use crate::http::overload::OnSpareConnection;
 
 /// How much of a request's head is read, in bytes; hyper answers 431 beyond it. Also how much of an answer waits
@@ -35,14 +41,14 @@ const MOST_HEADERS: usize = 128;
 /// The same for HTTP/2, in bytes of names, values and 32 for each.
 const LARGEST_HEAD_2: u32 = 64 << 10;
 /// Streams at the same time on a connection over HTTP/2.
-const MOST_STREAMS: u32 = 256;
+const MOST_STREAMS: u32 = 128;
 /// How much of an answer waits in a stream of HTTP/2 until the client takes it, in bytes.
-const STREAM_BUFFER: usize = 64 << 10;
+const STREAM_BUFFER: usize = 16 << 10;
 /// When a silent peer is asked whether it is there, over HTTP/2.
 const PING_AFTER: Duration = Duration::from_secs(30);
 /// How long it may take to say so.
 const PONG_WITHIN: Duration = Duration::from_secs(20);
-/// How long a spare connection waits for its request at most.
+/// How long a spare connection waits for its request at most, and for its client to take the answer.
 const SPARE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a connection is within the limit of connections.
@@ -66,19 +72,22 @@ pub(super) enum Stage {
 /// How connections of a rank are treated.
 #[derive(Debug)]
 pub(super) struct Manners {
-    builder: auto::Builder<TokioExecutor>,
+    builder: auto::Builder<Streams>,
     rank: Rank,
     idle: Duration,
-    write_timeout: Duration,
+    /// How long a client may take nothing of what there is for it.
+    patience: Duration,
 }
 
 impl Manners {
     pub(super) fn new(limits: Limits, rank: Rank) -> Arc<Self> {
-        let idle = match rank {
-            Rank::Regular => limits.header_timeout,
-            Rank::Spare => limits.header_timeout.min(SPARE_PATIENCE),
+        let longest = match rank {
+            Rank::Regular => Duration::MAX,
+            Rank::Spare => SPARE_PATIENCE,
         };
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let idle = limits.header_timeout.min(longest);
+        let patience = limits.write_timeout.min(longest);
+        let mut builder = auto::Builder::new(Streams::new(patience));
         builder
             .http1()
             .timer(TokioTimer::new())
@@ -99,7 +108,7 @@ impl Manners {
             builder,
             rank,
             idle,
-            write_timeout: limits.write_timeout,
+            patience,
         })
     }
 
@@ -110,19 +119,32 @@ impl Manners {
         router: Router,
         mut stages: watch::Receiver<Stage>,
     ) {
-        let seen = Seen::default();
+        let activity = Arc::new(Activity::new());
         let (router, rank) = (TowerToHyperService::new(router), self.rank);
         let service = service_fn(|mut request: Request<Incoming>| {
-            seen.note(request.version());
+            let open = activity.open(request.version());
             if rank == Rank::Spare {
                 request.extensions_mut().insert(OnSpareConnection);
             }
-            router.call(request)
+            let answering = router.call(request);
+            async move {
+                let Ok(response) = answering.await;
+                Ok::<_, Infallible>(match Stream::current() {
+                    Some(stream) => response.map(|body| watched(body, stream, open)),
+                    None => response,
+                })
+            }
         });
-        let io = TokioIo::new(Patient::new(stream, self.write_timeout));
+        let io = TokioIo::new(Patient::new(stream, self.patience));
         let mut connection = pin!(self.builder.serve_connection(io, service));
-        let (mut before, mut is_watched) = (0, true);
+        let (mut is_watched, mut is_told) = (true, false);
         loop {
+            let next_look = between_looks(self.patience);
+            let next_look = if is_told {
+                next_look
+            } else {
+                next_look.min(self.idle.saturating_sub(activity.since_request()))
+            };
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => {
@@ -136,35 +158,113 @@ impl Manners {
                     (Ok(()), Stage::Draining) => connection.as_mut().graceful_shutdown(),
                     (Ok(()), Stage::Cut) | (Err(_), _) => return,
                 },
-                () = sleep(self.idle), if is_watched => {
-                    // hyper itself watches connections that speak HTTP/1, but neither those that have said nothing
-                    // yet nor those that speak HTTP/2.
-                    let now = seen.requests.load(Ordering::Relaxed);
-                    is_watched = !seen.is_http1.load(Ordering::Relaxed);
-                    if is_watched && now == before {
-                        is_watched = false;
+                // hyper itself watches connections that speak HTTP/1, but neither those that have said nothing yet nor
+                // those that speak HTTP/2.
+                () = sleep(next_look), if is_watched => match activity.state(self) {
+                    State::Watched => {}
+                    State::Http1 => is_watched = false,
+                    State::Enough if is_told => {}
+                    State::Enough => {
+                        is_told = true;
                         // What is in flight goes on.
                         connection.as_mut().graceful_shutdown();
                     }
-                    before = now;
-                }
+                    State::Stuck => {
+                        tracing::debug!("a client takes nothing of what is left for it over HTTP/2");
+                        return;
+                    }
+                },
             }
         }
     }
 }
 
-/// What has come over a connection so far.
-#[derive(Debug, Default)]
-struct Seen {
-    requests: AtomicU64,
-    is_http1: AtomicBool,
+/// What is to be done about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing yet.
+    Watched,
+    /// Nothing: it speaks HTTP/1.
+    Http1,
+    /// No more requests are taken.
+    Enough,
+    /// All was answered long ago, and the client does not take what is left of it.
+    Stuck,
 }
 
-impl Seen {
-    fn note(&self, version: Version) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        if version < Version::HTTP_2 {
-            self.is_http1.store(true, Ordering::Relaxed);
+/// What goes on on a connection.
+#[derive(Debug)]
+struct Activity(Mutex<Requests>);
+
+#[derive(Debug)]
+struct Requests {
+    is_http1: bool,
+    count: u64,
+    /// When the last one came, or the connection.
+    last: Instant,
+    /// Those that are being answered.
+    open: usize,
+    /// Since when there are none of these.
+    quiet: Instant,
+}
+
+impl Activity {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self(Mutex::new(Requests {
+            is_http1: false,
+            count: 0,
+            last: now,
+            open: 0,
+            quiet: now,
+        }))
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request has come. It is being answered until what is returned is dropped.
+    fn open(self: &Arc<Self>, version: Version) -> Open {
+        let mut requests = self.requests();
+        requests.is_http1 = version < Version::HTTP_2;
+        requests.count += 1;
+        requests.open += 1;
+        requests.last = Instant::now();
+        drop(requests);
+        Open(Arc::clone(self))
+    }
+
+    fn since_request(&self) -> Duration {
+        self.requests().last.elapsed()
+    }
+
+    fn state(&self, manners: &Manners) -> State {
+        let requests = self.requests();
+        let Manners { idle, patience, .. } = *manners;
+        if requests.is_http1 {
+            State::Http1
+        } else if requests.open == 0 && requests.quiet.elapsed() >= idle.saturating_add(patience) {
+            State::Stuck
+        } else if requests.last.elapsed() >= idle
+            || (manners.rank == Rank::Spare && requests.count > 0)
+        {
+            State::Enough
+        } else {
+            State::Watched
+        }
+    }
+}
+
+/// A request that is being answered.
+struct Open(Arc<Activity>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut requests = self.0.requests();
+        requests.open = requests.open.saturating_sub(1);
+        if requests.open == 0 {
+            requests.quiet = Instant::now();
         }
     }
 }

@@ -237,3 +237,23 @@ async fn only_the_operator_changes_anything() {
     assert_eq!(post().key("sk-admin_key").send().await.status, 200);
     assert_eq!(ready(&gateway).await, "degraded");
 }
+
+#[tokio::test]
+async fn what_nobody_asks_for_any_more_degrades_nothing() {
+    let (main, other) = (Upstream::start().await, Upstream::start().await);
+    let gateway = before(&main, &other, "").await;
+    for _ in 0..2 {
+        main.script(Answer::error(500, "down"));
+        ask(&gateway, "main/made-up").await;
+    }
+    // It may be tried again after 15 s, or a little earlier.
+    for (seconds, expected) in [(0, "degraded"), (70, "degraded"), (10, "ready")] {
+        gateway.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(ready(&gateway).await, expected);
+    }
+    assert_eq!(shown(&gateway).await["breakers"][0]["state"], "open");
+    let wish = json!({"provider": "main", "model": "made-up", "state": "open"});
+    force(&gateway, &wish).await;
+    gateway.clock.advance(Duration::from_secs(1000));
+    assert_eq!(ready(&gateway).await, "degraded", "an operator wants it");
+}

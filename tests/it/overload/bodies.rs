@@ -145,22 +145,91 @@ async fn single_bytes_each_just_in_time_are_a_408_all_the_same() {
     at_rest(&gateway).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_slow_body_that_keeps_coming_is_read() {
-    let upstream = Upstream::start().await;
-    let gateway = Gateway::before(&upstream).await;
+/// Sends a body of so many bytes in pieces, one every 25 seconds.
+async fn sent_slowly(gateway: &Gateway, length: usize, piece: usize) -> (String, String) {
     let mut client = Raw::connect(gateway.address).await;
-    let body = question(200 * KILOBYTE);
-    let length = body.len();
+    let body = question(length);
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     assert!(client.write(head.as_bytes()).await);
-    for piece in body.as_bytes().chunks(50 * KILOBYTE) {
+    for piece in body.as_bytes().chunks(piece) {
         tokio::time::sleep(Duration::from_secs(25)).await;
-        assert!(client.write(piece).await);
+        if !client.write(piece).await {
+            break;
+        }
     }
-    let answer = client.read_to_end().await;
+    (client.read_to_end().await, body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_that_keeps_coming_is_read() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let (answer, body) = sent_slowly(&gateway, 4 << 20, 1 << 20).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(upstream.only().body, body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_body_has_to_come_faster_than_a_short_one() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let start = Instant::now();
+    let (answer, _) = sent_slowly(&gateway, 4 << 20, 100 << 10).await;
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+        "{answer}"
+    );
+    // 33 s, and until the second write after that fails.
+    assert!((30..80).contains(&start.elapsed().as_secs()));
+    at_rest(&gateway).await;
+}
+
+#[tokio::test]
+async fn what_is_only_announced_takes_no_room() {
+    let upstream = Upstream::start().await;
+    let gateway = with_room(&upstream).start().await;
+    let mut announcing = Vec::new();
+    for sent in 1..=20 {
+        let mut client = Raw::connect(gateway.address).await;
+        let head =
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\nx";
+        client.write(head.as_bytes()).await;
+        announcing.push(client);
+        let in_flight = json!({"requests": sent, "bytes": sent});
+        while gateway.stats().await["in_flight"] != in_flight {
+            tokio::task::yield_now().await;
+        }
+    }
+    let reply = gateway.post(question(90 * KILOBYTE)).send().await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_for_which_the_room_has_gone_meanwhile_is_refused() {
+    let upstream = Upstream::start().await;
+    let gateway = with_room(&upstream).start().await;
+    let mut client = Raw::connect(gateway.address).await;
+    let body = question(60 * KILOBYTE);
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write(head.as_bytes()).await;
+    client.write(&body.as_bytes()[..1]).await;
+    while gateway.stats().await["in_flight"]["bytes"] != 1 {
+        tokio::task::yield_now().await;
+    }
+    let (answer, hold) = Answer::said("later").held();
+    upstream.script(answer);
+    let (held, ()) = tokio::join!(gateway.post(question(60 * KILOBYTE)).send(), async {
+        upstream.arrived(1).await;
+        client.write(&body.as_bytes()[1..]).await;
+        let answer = client.read_to_end().await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        hold.release();
+    });
+    assert_eq!(held.status, 200);
+    at_rest(&gateway).await;
 }

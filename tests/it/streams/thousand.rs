@@ -13,9 +13,9 @@ use crate::support::{
 };
 
 const QUESTION: &str = "What do crabs eat?";
-/// A connection of HTTP/2 carries 256 requests.
-const CONNECTIONS: usize = 4;
-const EACH: usize = 250;
+/// A connection of HTTP/2 carries 128 requests.
+const CONNECTIONS: usize = 8;
+const EACH: usize = 125;
 
 /// The same request, many times over few connections.
 fn thousand(gateway: &Gateway, body: &serde_json::Value) -> Vec<Ask> {
