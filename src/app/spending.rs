@@ -265,7 +265,14 @@ mod tests {
             }
             let changes = Mutex::new(accounts.changes());
             let path = self.path();
-            (accounts, SavedAs { path, changes })
+            (
+                accounts,
+                SavedAs {
+                    path,
+                    _lock: None,
+                    changes,
+                },
+            )
         }
     }
 
