@@ -130,7 +130,7 @@ async fn a_refusal_that_is_called_a_success_has_its_own_status() {
         for (code, status) in [
             (json!(400), 400),
             (json!("422"), 422),
-            (json!(413), 413),
+            (json!(415), 415),
             (json!(200), 200),
             (json!(70_000), 200),
             (json!("crab"), 200),
