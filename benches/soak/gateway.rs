@@ -145,7 +145,7 @@ fn settings(address: SocketAddr, flaky: SocketAddr, healthy: SocketAddr) -> Stri
         .collect();
     format!(
         "[server]\nlisten = \"{address}\"\nmax_body = \"256KiB\"\n\
-         [cache]\nsemantic = false\nmax_bytes = \"16MiB\"\nlearning = false\n\
+         [cache]\nsemantic = false\nmax_bytes = \"4MiB\"\nlearning = false\n\
          {}{}{clients}\
          [[models]]\nname = \"both\"\ntargets = [\"flaky/mock\", \"healthy/mock\"]\n",
         provider("flaky", flaky),
