@@ -127,12 +127,14 @@ pub struct NoneFree {
 
 /// The keys of a provider, by their places. A provider without any has one place, for calls without a key.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct KeyRing {
     keys: Vec<Key>,
     current: usize,
 }
 
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 struct Key {
     /// Put aside for all models.
     hold: Option<Hold>,
