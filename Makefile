@@ -4,7 +4,8 @@
 #
 #   PORT    where `run` listens on 127.0.0.1, if not where CONFIG says
 #   CONFIG  the configuration of `run` and `demo`
-#   ARGS    for the program that `bench`, `bench-*`, `soak`, `quality` or `client-test` runs, such as "--only exact_hit"
+#   ARGS    for the program that `bench`, `bench-*`, `fuzz`, `soak`, `quality` or `client-test` runs, such as "--only exact_hit"
+#   SECONDS how long `fuzz` feeds each target
 #   PACKS   labelled prompts for `quality`, files of JSON lines
 #   PYTHON  a Python from 3.11 to 3.13
 #   IMAGE   the name of the container image, and ENGINE what builds it
@@ -12,6 +13,7 @@
 PORT   =
 CONFIG = providers.toml
 ARGS   =
+SECONDS = 60
 PACKS  =
 PYTHON = python3
 IMAGE  = refrain
@@ -22,7 +24,7 @@ TARGET = $(abspath $(or $(CARGO_TARGET_DIR),target))
 VENV   = .venv
 NODE   = tests/node/node_modules
 
-.PHONY: help setup run demo test client-test check bench bench-index bench-routing bench-tokens soak quality image tools packs build venv node
+.PHONY: help setup run demo test client-test check fuzz bench bench-index bench-routing bench-tokens soak quality image tools packs build venv node
 .DEFAULT_GOAL = help
 # The steps print as they go; two at a time would be unreadable.
 .NOTPARALLEL:
@@ -33,6 +35,7 @@ help:
 	@echo "make demo    the same, then a tour of a minute that shows what the cache does"
 	@echo "make test    the whole test suite: format, lints, Rust tests, official clients"
 	@echo "make check   format and lints only"
+	@echo "make fuzz    feeds broken requests and answers to every parser (SECONDS=600, ARGS=\"responses --seed 7\")"
 	@echo "make bench   what a request costs, against a mock provider (ARGS=...)"
 	@echo "make bench-index  what the vector index costs, by its size (ARGS=--million)"
 	@echo "make bench-routing  how often the kind of work of a prompt is told rightly, and what that saves (ARGS=...)"
@@ -67,13 +70,19 @@ check: tools
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 # Lints come last: they need only a part of what the tests have compiled by then to be compiled
-# again, and a failed test says more.
+# again, and a failed test says more. FUZZ is how long each target is fed beyond the tests' one second.
+FUZZ = $(if $(CI),"$(CARGO) test --locked --test fuzz -- --seconds 60")
+
 test: setup venv node
 	$(CARGO) fmt --check
 	@REFRAIN_BIN="$(TARGET)/debug/refrain" $(PYTHON) tests/python/suites.py \
-	  "$(CARGO) test --locked --no-fail-fast" \
+	  "$(CARGO) test --locked --no-fail-fast" $(FUZZ) \
 	  "$(VENV)/bin/python -m pytest tests/python" \
 	  "$(CARGO) clippy --locked --all-targets -- -D warnings"
+
+# The tests feed each target for a second; here it is as long as is wanted, and an input that shows something is kept.
+fuzz: tools
+	$(CARGO) test --locked --test fuzz -- --seconds $(SECONDS) $(ARGS)
 
 # Only the clients' tests, against the debug build: make client-test ARGS="-k stream"
 client-test: setup venv node
@@ -95,7 +104,7 @@ venv: tools
 	  echo "$$want" > $(VENV)/.ready; \
 	fi
 
-# Likewise, with OpenAI's client for Node. Where Node 20 is not there, its test is skipped and says so.
+# Likewise, with OpenAI's and Anthropic's clients for Node. Where Node 20 is not there, its test is skipped and says so.
 node:
 	@if ! command -v npm >/dev/null || ! node -e 'process.exit(+(parseInt(process.versions.node) < 20))'; then \
 	  echo "node client: left out, since Node 20 or newer is not installed"; \

@@ -14,6 +14,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    cache::responses::Responses,
     clock::Clock,
     config::{CacheScope, Config, KeyDigest},
     embed::{
@@ -30,7 +31,7 @@ use crate::{
         setup::{Current, Settings, Setup},
     },
     http::{
-        Api, Front,
+        Api, Front, ToldIds,
         auth::Auth,
         config_status::ConfigStatus,
         observe,
@@ -53,6 +54,7 @@ mod fixed;
 mod persistence;
 mod providers;
 pub mod reload;
+mod responses;
 mod spending;
 mod tasks;
 #[cfg(test)]
@@ -141,15 +143,17 @@ impl App {
         let accounts = Arc::new(Accounts::new(clock.clone()));
         let restored = {
             let (cache, encoder) = (config.cache.clone(), encoder.clone());
+            let kept = config.responses.clone();
             let (clock, accounts) = (clock.clone(), Arc::clone(&accounts));
             tokio::task::spawn_blocking(move || {
                 // The cache first: it sees to it that no other process has the directory.
                 let restored = persistence::restore(&cache, encoder.as_deref(), &clock)?;
                 let books = spending::restore(&cache, &accounts)?;
-                Ok::<_, BuildError>((restored, books))
+                let responses = responses::restore(&kept, &cache, &clock)?;
+                Ok::<_, BuildError>((restored, books, responses))
             })
         };
-        let (restored, books) = restored.await.map_err(|_| BuildError::Restore)??;
+        let (restored, books, responses) = restored.await.map_err(|_| BuildError::Restore)??;
         let store = Arc::clone(&restored.store);
         let largest = config.cache.max_entry_bytes.as_usize();
 
@@ -198,6 +202,9 @@ impl App {
         );
         chores::sweep(&mut chores, &store, &learner, &clock, &current);
         books.keep_books(&mut chores);
+        if let Some(responses) = &responses {
+            responses::keep_saved(&mut chores, responses);
+        }
         let its_encoder = encoder.clone();
         let gateway = Arc::new(Gateway::new(gateway::Parts {
             current,
@@ -221,6 +228,8 @@ impl App {
             }),
             ledger,
             store,
+            responses,
+            told_ids: ToldIds::default(),
             metrics,
             clock,
             compress_above: config.server.compress_above.get(),
@@ -263,6 +272,12 @@ impl App {
     #[must_use]
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.api.gateway
+    }
+
+    /// The responses that are kept; `None` if none are.
+    #[must_use]
+    pub fn responses(&self) -> Option<&Arc<Responses>> {
+        self.api.responses.as_ref()
     }
 
     /// What models and providers there are.
@@ -343,6 +358,9 @@ impl App {
         }
         self.chores.shutdown().await;
         self.books.finish().await;
+        if let Some(responses) = &self.api.responses {
+            responses::finish(responses).await;
+        }
         if let Some(saver) = self.saver {
             saver.finish().await;
         }
@@ -406,5 +424,6 @@ fn settings(config: &Config, has_encoder: bool) -> Settings {
         mode: cache.mode,
         admission: cache.admission,
         tasks: tasks.map(|task| (task.name.clone(), task.cache)).collect(),
+        endpoints: config.endpoints.clone(),
     }
 }

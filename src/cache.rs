@@ -12,6 +12,8 @@ pub mod mirror;
 pub mod partition;
 pub mod pointer;
 pub mod portable;
+pub mod responses;
 pub mod semantic;
 pub mod shared;
 pub mod store;
+pub mod vectors;

@@ -10,6 +10,7 @@ mod cache;
 mod client;
 mod compat;
 mod defaults;
+mod endpoints;
 mod file;
 mod models;
 mod moment;
@@ -20,6 +21,7 @@ mod provider;
 mod quantity;
 mod reader;
 mod resolve;
+mod responses;
 mod routes;
 mod secret;
 mod settings;
@@ -36,11 +38,13 @@ pub use self::{
     cache::{Cache, CacheMode, CacheOverrides, CacheScope},
     client::{AllowedModels, Client},
     compat::{Compat, ModelEdits, PathTemplate},
+    endpoints::{Endpoint, Endpoints},
     models::{Model, ModelTable, Target, TargetModel},
     pattern::ModelPattern,
     problem::{Notice, Place, Problem, Problems},
     provider::{Activation, ModelLimits, Provider, ProviderKind, ProviderLimits, Timeouts},
     quantity::ByteSize,
+    responses::Responses,
     routes::{RouteRules, Routing},
     secret::{KeyDigest, Secret},
     settings::{Admin, Embedding, Server},
@@ -90,6 +94,8 @@ pub struct Config {
     pub embedding: Embedding,
     /// What is kept, and when it is served.
     pub cache: Cache,
+    /// What is kept of Responses.
+    pub responses: Responses,
     /// Who may use the gateway; empty means everybody who reaches it.
     pub clients: Vec<Client>,
     /// Who answers, active or not, in the order of the file.
@@ -100,6 +106,8 @@ pub struct Config {
     pub routing: Routing,
     /// The kinds of work, in the order of the file.
     pub tasks: Vec<Task>,
+    /// Who takes what is handed on as it is.
+    pub endpoints: Endpoints,
 }
 
 impl Config {

@@ -163,6 +163,34 @@ pub trait Embed: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`EmbedError`] says why there is no vector; never later than the encoder's own deadline.
     fn embed(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>>;
+
+    /// The same for somebody who waits for as long as it takes.
+    ///
+    /// # Errors
+    /// [`EmbedError`], but for time and room only where the encoder can't wait.
+    fn embed_patiently(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>> {
+        self.embed(text)
+    }
+
+    /// How many texts it computes at a time.
+    fn threads(&self) -> usize {
+        1
+    }
+
+    /// How much of `text` it would look at, and of how much; `None` if it does not count. Takes up to milliseconds: not
+    /// for async workers.
+    fn measure(&self, _text: &str) -> Option<Measure> {
+        None
+    }
+}
+
+/// A text beside an encoder's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    /// The tokens of the text, with those that the encoder puts around each.
+    pub tokens: usize,
+    /// The most that it looks at.
+    pub window: usize,
 }
 
 #[cfg(test)]

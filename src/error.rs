@@ -92,9 +92,15 @@ pub enum Error {
          from the cache are, until feedback about them has come"
     )]
     UnknownAnswer,
+    /// A request continues a response that is not kept.
+    #[error("{0}")]
+    NoPreviousResponse(&'static str),
     /// An operator names an entry that is not there.
     #[error("there is no such entry in the cache")]
     NoSuchEntry,
+    /// A response that is not kept, or not for this key.
+    #[error("{0}")]
+    NoSuchResponse(String),
     /// No such path.
     #[error("{0}")]
     NoSuchPath(String),
@@ -150,7 +156,9 @@ impl Error {
             | Self::UnknownModel { .. }
             | Self::NotCached
             | Self::UnknownAnswer
+            | Self::NoPreviousResponse(_)
             | Self::NoSuchEntry
+            | Self::NoSuchResponse(_)
             | Self::NoSuchPath(_)
             | Self::MethodNotAllowed(_) => Fault::Client,
             Self::Exhausted(upstream) => upstream.fault(),
@@ -168,6 +176,7 @@ impl Error {
             Self::BadRequest { .. } => "a body that can't be understood".to_owned(),
             Self::ModelNotAllowed(_) => "a model that this key may not use".to_owned(),
             Self::UnknownModel { .. } => "an unknown model".to_owned(),
+            Self::NoSuchResponse(_) => "an unknown response".to_owned(),
             Self::NoSuchPath(_) => "an unknown path".to_owned(),
             Self::MethodNotAllowed(_) => "a method that the path does not have".to_owned(),
             Self::Exhausted(upstream) => upstream.summary(),
@@ -181,6 +190,7 @@ impl Error {
             | Self::SlowBody
             | Self::NotCached
             | Self::UnknownAnswer
+            | Self::NoPreviousResponse(_)
             | Self::NoSuchEntry
             | Self::Internal(_) => self.to_string(),
         }

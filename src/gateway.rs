@@ -6,16 +6,18 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 pub mod account;
+mod asked;
 mod attempt;
 pub mod catalogue;
 mod choose;
+mod completions;
+mod count_tokens;
 mod dispatch;
-mod embeddings;
+pub mod embeddings;
 pub mod explain;
 pub mod feedback;
 mod fetch;
@@ -27,6 +29,7 @@ pub mod limiter;
 mod lookup;
 mod meter;
 mod order;
+pub mod passthrough;
 pub mod pins;
 mod prompt;
 pub mod record;
@@ -38,9 +41,13 @@ mod tab;
 mod turns;
 pub mod vitals;
 
+pub use self::{
+    asked::{Asked, Caller, Wanted},
+    count_tokens::Counted,
+};
 use self::{
-    account::Account,
     catalogue::Destination,
+    embeddings::Local,
     fetch::Landed,
     learn::Learner,
     lookup::{Lookup, Missed, Recipient, Terms},
@@ -52,24 +59,21 @@ use self::{
 };
 use crate::{
     cache::{flight::Flights, pointer::RawKey, store::Store},
-    clock::{Clock, Moment},
-    config::{AllowedModels, CacheMode, CacheOverrides},
+    clock::Clock,
+    config::{CacheMode, CacheOverrides},
     embed::Embed,
     error::{Error, UpstreamError},
-    ident::Namespace,
     policy::{
         admit::Verifier,
         cacheable::{self, Exception, Plan},
         identity::{Identity, Scope, Setting, identify},
         learn::{Class, Source as LabelSource},
         question,
-        truncate::Overflow,
     },
     telemetry::{
         ledger::{Ledger, Way},
         names,
     },
-    units::Tokens,
     wire::{chat::ChatRequest, controls::Controls},
 };
 
@@ -79,42 +83,6 @@ const SECOND_TRIES: usize = 8;
 
 /// Calls that nobody waits for, at the same time: stale answers that are asked for again.
 const BACKGROUND: usize = 16;
-
-/// Who asks.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The [`Setup::generation`] that what is said here belongs to.
-    pub generation: u64,
-    /// Whose entries it sees.
-    pub scope: Scope,
-    /// Itself, also where it shares a namespace with others.
-    pub own: Scope,
-    /// The namespace that it shares with others.
-    pub namespace: Option<Namespace>,
-    /// What it may ask for.
-    pub allowed: AllowedModels,
-    /// What is configured for the cache of its answers.
-    pub cache: CacheOverrides,
-    /// The longest prompt that it may send.
-    pub max_input: Option<Tokens>,
-    /// What is done with one that is too long.
-    pub on_overflow: Option<Overflow>,
-    /// What it asks and spends; `None` where everybody may ask.
-    pub account: Option<Arc<Account>>,
-}
-
-/// A request as it came in.
-#[derive(Debug)]
-pub struct Asked {
-    /// Who asks.
-    pub caller: Caller,
-    /// What the headers say about the cache.
-    pub controls: Controls,
-    /// The body.
-    pub body: Bytes,
-    /// When its head came in.
-    pub received: Moment,
-}
 
 /// What a gateway is made of.
 #[derive(Debug)]
@@ -147,6 +115,8 @@ pub struct Gateway {
     current: Arc<Current>,
     store: Arc<Store>,
     encoder: Option<Arc<dyn Embed>>,
+    /// The same, for clients.
+    local: Option<Arc<Local>>,
     verifier: Arc<dyn Verifier>,
     recorder: Recorder,
     learner: Learner,
@@ -164,7 +134,12 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let local = parts
+            .encoder
+            .clone()
+            .and_then(|encoder| Local::new(encoder).ok());
         Self {
+            local: local.map(Arc::new),
             current: parts.current,
             store: parts.store,
             encoder: parts.encoder,
@@ -223,13 +198,14 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Refusal`]: the error, and what is known of the request by then.
-    pub async fn chat(self: &Arc<Self>, asked: Asked) -> Result<Reply, Refusal> {
+    pub async fn chat(self: &Arc<Self>, asked: Asked<impl Into<Wanted>>) -> Result<Reply, Refusal> {
         let Asked {
             caller,
             mut controls,
             body,
             received,
         } = asked;
+        let wanted = body.into();
         let setup = self.setup();
         let serves = setup.settings.mode == CacheMode::Serve;
         // What was allowed by another configuration is not remembered by its bytes, nor found by them.
@@ -237,11 +213,14 @@ impl Gateway {
             && setup.settings.rules.enabled
             && serves
             && controls == Controls::default();
-        let raw = is_plain.then(|| RawKey::new(caller.own, setup.generation, &body));
+        let raw = match &wanted {
+            Wanted::Chat(body) if is_plain => Some(RawKey::new(caller.own, setup.generation, body)),
+            Wanted::Chat(_) | Wanted::Translated(_) => None,
+        };
         if let Some(reply) = raw.and_then(|raw| self.identical(&raw, caller.own, received)) {
             return Ok(reply);
         }
-        let (request, destination) = setup.understand(&caller, body, &mut controls)?;
+        let (request, destination) = setup.understand(&caller, wanted, &mut controls)?;
         let wish = Wish::of(&controls, &caller);
         let account = caller.account.clone();
 

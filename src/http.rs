@@ -12,12 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use axum::{
-    Router,
-    http::HeaderName,
-    middleware,
-    routing::{delete, get, post},
-};
+use axum::{Router, http::HeaderName, middleware};
 use metrics::Histogram;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
@@ -30,7 +25,10 @@ use tower_http::{
 
 use self::config_status::ConfigStatus;
 use crate::{
-    cache::store::Store, clock::Clock, config::KeyDigest, gateway::Gateway,
+    cache::{responses::Responses, store::Store},
+    clock::Clock,
+    config::KeyDigest,
+    gateway::Gateway,
     telemetry::ledger::Ledger,
 };
 
@@ -38,17 +36,28 @@ mod admin;
 pub mod auth;
 mod body;
 mod chat;
+mod completions;
 pub mod config_status;
 mod embeddings;
+mod entrance;
 mod error;
 mod feedback;
+mod generate_content;
 mod headers;
 mod health;
 mod held;
+mod messages;
 mod models;
 pub(crate) mod observe;
+mod openapi;
 pub mod overload;
+pub use responses::ToldIds;
+mod passthrough;
+mod pieces;
+mod responses;
+pub mod routes;
 pub mod server;
+mod shape;
 
 /// The header that says to operators whether the configuration in force is the file's.
 const CONFIG: HeaderName = HeaderName::from_static("x-refrain-config");
@@ -85,6 +94,10 @@ pub struct Api {
     pub ledger: Arc<Ledger>,
     /// What is kept.
     pub store: Arc<Store>,
+    /// The responses that clients may ask for by their id; `None` if none are kept.
+    pub responses: Option<Arc<Responses>>,
+    /// Whom the ids were told to that providers find things by.
+    pub told_ids: ToldIds,
     /// Renders `/metrics`.
     pub metrics: Option<PrometheusHandle>,
     /// The time.
@@ -108,49 +121,19 @@ impl Api {
 
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
-    let openai = Router::new()
-        .route("/chat/completions", post(chat::complete))
-        .route("/embeddings", post(embeddings::create))
-        .route("/cache/feedback", post(feedback::give))
-        .route("/models", get(models::list))
-        .route("/models/{*id}", get(models::one))
-        // Under the layers below, so that a refusal is counted and named like any other.
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&api),
-            overload::admit,
-        ));
+    // Under the layers below, so that a refusal is counted and named like any other.
+    let admit = || middleware::from_fn_with_state(Arc::clone(&api), overload::admit);
+    let openai = routes::openai().into_router().layer(admit());
+    let google = routes::google().into_router().layer(admit());
     let compress = SizeAbove::new(api.compress_above)
         .and(NotForContentType::const_new("text/event-stream"))
-        .and(NotForContentType::IMAGES);
+        .and(NotForContentType::IMAGES)
+        .and(passthrough::may_be_compressed);
     Router::new()
         .nest("/v1", openai.clone())
+        .nest("/v1beta", google)
         .merge(openai)
-        .route("/health", get(health::summary))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(admin::metrics))
-        .route("/admin", get(admin::page))
-        .route("/admin/script.js", get(admin::script))
-        .route("/admin/style.css", get(admin::style))
-        .route("/admin/api/stats", get(admin::stats))
-        .route(
-            "/admin/api/breakers",
-            get(admin::breakers::list).post(admin::breakers::force),
-        )
-        .route("/admin/api/route", post(admin::route::explain))
-        .route("/admin/api/clients", get(admin::clients::list))
-        .route("/admin/api/cache/entries", get(admin::entries::list))
-        .route(
-            "/admin/api/cache/entries/{id}",
-            delete(admin::entries::delete),
-        )
-        .route("/admin/api/cache/purge", post(admin::entries::purge))
-        .route(
-            "/admin/api/cache/generation",
-            post(admin::entries::new_generation),
-        )
-        .route("/admin/api/cache/export", get(admin::transfer::export))
-        .route("/admin/api/cache/import", post(admin::transfer::import))
+        .merge(routes::operators().into_router())
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::method_not_allowed)
         // Innermost, so that the answer to a panic is compressed, counted and named like any other.

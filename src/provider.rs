@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::HeaderMap;
 
+use self::forward::{ForwardCall, Forwarded};
 pub use self::setup::SetupError;
 use crate::{
     error::{UpstreamError, UpstreamErrorKind},
@@ -17,8 +18,12 @@ use crate::{
     policy::identity::Scope,
     units::Tokens,
     wire::{
-        answer::Answer, ask::Unable, chat::ChatRequest, embeddings::EmbeddingsRequest,
+        answer::Answer,
+        ask::Unable,
+        chat::ChatRequest,
+        embeddings::{EmbeddingsRequest, MOST_INPUTS},
         models::ModelObject,
+        native::Interface,
     },
 };
 
@@ -28,6 +33,7 @@ mod dialect;
 mod dropped;
 mod echoes;
 mod events;
+pub mod forward;
 mod frames;
 pub mod gemini;
 mod native;
@@ -37,6 +43,7 @@ mod redact;
 mod setup;
 mod signatures;
 mod transport;
+mod verbatim;
 
 /// One call.
 #[derive(Debug, Clone)]
@@ -67,12 +74,16 @@ pub struct Whole {
     pub body: Bytes,
     /// What they say.
     pub answer: Answer,
+    /// The same in the words of the interface that the request came in, if the provider speaks it.
+    pub native: Option<(Interface, Bytes)>,
 }
 
 /// A stream whose first events are here.
 pub struct Events {
     /// The provider's headers that clients may see.
     pub headers: HeaderMap,
+    /// The interface that the request came in, if the provider speaks it: then all pieces are in its words, too.
+    pub native: Option<Interface>,
     /// The first whole events.
     pub first: Piece,
     /// The rest. Ends after a piece that is `last`, or after an error.
@@ -87,13 +98,34 @@ impl fmt::Debug for Events {
     }
 }
 
-/// One or more whole events, as the provider sent them.
+/// One or more whole events.
 #[derive(Debug, Clone)]
 pub struct Piece {
-    /// The events.
+    /// The events, of a chat stream.
     pub bytes: Bytes,
+    /// The same as the provider sent them, where [`Events::native`] says so. Either may be empty: what one
+    /// interface tells in an event, another may not tell at all.
+    pub native: Bytes,
     /// Whether `[DONE]` is among them.
     pub last: bool,
+}
+
+impl Piece {
+    /// Events of a chat stream.
+    #[must_use]
+    pub fn new(bytes: Bytes, last: bool) -> Self {
+        Self {
+            bytes,
+            native: Bytes::new(),
+            last,
+        }
+    }
+
+    /// How many bytes it holds.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.bytes.len().saturating_add(self.native.len())
+    }
 }
 
 /// One call for embeddings.
@@ -105,6 +137,15 @@ pub struct EmbedCall {
     pub model: ModelId,
     /// Whether what the provider can't do is left out, instead of refused.
     pub drops_unsupported: bool,
+}
+
+/// How much may be embedded in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// The most items.
+    pub items: usize,
+    /// The most tokens of all items together; `None` where nobody counts.
+    pub tokens: Option<Tokens>,
 }
 
 /// A provider's embeddings.
@@ -126,6 +167,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Answers `call`, in one attempt.
     fn chat(&self, call: ChatCall) -> BoxFuture<'_, Result<ChatReply, UpstreamError>>;
 
+    /// Whether it goes on with texts, in the words of [`Interface::Completions`], by what it calls `model`.
+    fn completes(&self, _model: &ModelId) -> bool {
+        false
+    }
+
     /// Embeds texts, in one attempt. A provider that has no embeddings says so.
     fn embeddings(&self, call: EmbedCall) -> BoxFuture<'_, Result<Embedded, UpstreamError>> {
         let unable = Unable::Unsupported {
@@ -141,6 +187,39 @@ pub trait Provider: Send + Sync + fmt::Debug {
             kind: UpstreamErrorKind::Untranslatable(unable.into()),
         };
         Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// How much [`Provider::embeddings`] takes in one call.
+    fn batch(&self) -> Batch {
+        Batch {
+            items: MOST_INPUTS,
+            tokens: None,
+        }
+    }
+
+    /// Hands a request on as it is, in one attempt. A provider that does not speak OpenAI's interface says so.
+    fn forward(&self, call: ForwardCall) -> BoxFuture<'_, Result<Forwarded, UpstreamError>> {
+        let unable = Unable::Unsupported {
+            param: "model".to_owned(),
+            message: format!(
+                "provider `{}` does not answer {}",
+                self.name(),
+                call.operation.path()
+            ),
+        };
+        let error = UpstreamError {
+            provider: self.name().clone(),
+            kind: UpstreamErrorKind::Untranslatable(unable.into()),
+        };
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Counts the tokens of the prompt of `call`, in one attempt; `None` if it has no way to.
+    fn count_tokens(
+        &self,
+        _call: ChatCall,
+    ) -> BoxFuture<'_, Result<Option<Tokens>, UpstreamError>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// The models it serves now.

@@ -14,6 +14,7 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
     // Where nothing is cached, no directory is opened.
     let directory = (cache.data_dir.as_ref()).filter(|_| cache.enabled);
     let other_directory = (other_cache.data_dir.as_ref()).filter(|_| other_cache.enabled);
+    let stores = started.responses.store;
     let differs = [
         ("server.listen", server.listen != other.listen),
         (
@@ -69,6 +70,10 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
             cache.max_entry_bytes != other_cache.max_entry_bytes,
         ),
         (
+            "cache.max_embedding_bytes",
+            cache.max_embedding_bytes != other_cache.max_embedding_bytes,
+        ),
+        (
             "cache.index_above",
             cache.index_above != other_cache.index_above,
         ),
@@ -84,6 +89,18 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
         (
             "cache.judge_model",
             cache.judge_model != other_cache.judge_model,
+        ),
+        (
+            "responses.store",
+            started.responses.store != wanted.responses.store,
+        ),
+        (
+            "responses.ttl",
+            stores && started.responses.ttl != wanted.responses.ttl,
+        ),
+        (
+            "responses.max_bytes",
+            stores && started.responses.max_bytes != wanted.responses.max_bytes,
         ),
     ];
     let keys = differs
@@ -123,10 +140,14 @@ mod tests {
             ("cache", "secret_env = \"CACHE_SECRET\""),
             ("cache", "max_bytes = \"64MiB\""),
             ("cache", "max_entry_bytes = \"64KiB\""),
+            ("cache", "max_embedding_bytes = \"64KiB\""),
             ("cache", "index_above = 64"),
             ("cache", "learning = false"),
             ("cache", "max_false_hits = 0.02"),
             ("cache", "shadow_checks = 0.5"),
+            ("responses", "store = false"),
+            ("responses", "ttl = \"1h\""),
+            ("responses", "max_bytes = \"1MiB\""),
         ] {
             let (key, _) = setting.split_once(' ').unwrap();
             let wanted = format!("[{section}]\n{setting}\n");

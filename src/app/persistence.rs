@@ -70,6 +70,7 @@ pub(super) fn restore(
 ) -> Result<Restored, BuildError> {
     let bounds = Bounds {
         bytes: cache.max_bytes.get(),
+        vectors: cache.max_embedding_bytes.get(),
         graph_above: cache.index_above,
     };
     let directory = cache.data_dir.as_deref().filter(|_| cache.enabled);

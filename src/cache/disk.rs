@@ -1,4 +1,5 @@
-//! The entries on disk: a mirror of the memory that a start begins with.
+//! Entries on disk: a mirror of the memory that a start begins with. What an entry is, and what its file is called,
+//! is told by [`Stored`].
 //!
 //! Nothing is looked up here. Changes are queued and committed together by a thread of its own
 //! (`writer`), so that a process that is killed loses the last second and no more; a full disk or
@@ -28,6 +29,7 @@ mod load;
 mod record;
 mod secret;
 mod shared;
+mod stored;
 mod writer;
 
 use file::{Attach, Directory};
@@ -37,8 +39,9 @@ use writer::Writer;
 pub use backlog::Unsaved;
 pub use failure::{OpenError, SetAside};
 pub use load::Loaded;
-pub use record::{Key, PackedVector, Record};
+pub use record::{PackedVector, Record};
 pub use secret::secret;
+pub use stored::{Key, Kind, Metrics, Stored};
 
 use crate::clock::{Clock, Moment};
 
@@ -96,19 +99,19 @@ pub struct State {
 
 /// What was queued may not be durable: the disk failed meanwhile, or there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the cache's file can't be written; entries are in memory only")]
+#[error("the file can't be written; entries are in memory only")]
 pub struct NotDurable;
 
 /// The disk tier. Clones share it; the last one to go waits for the last commit.
 #[derive(Debug, Clone)]
-pub struct Disk(Arc<Handle>);
+pub struct Disk<R: Stored = Record>(Arc<Handle<R>>);
 
-struct Handle {
-    shared: Arc<Shared>,
+struct Handle<R: Stored> {
+    shared: Arc<Shared<R>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Disk {
+impl<R: Stored> Disk<R> {
     /// Opens a directory, which is made if need be, and gives what it holds.
     ///
     /// A file that can't be used is set aside ([`Loaded::set_aside`]) and replaced by an empty one.
@@ -120,7 +123,7 @@ impl Disk {
         directory: &Path,
         clock: &Clock,
         options: &Options,
-    ) -> Result<(Self, Loaded), OpenError> {
+    ) -> Result<(Self, Loaded<R>), OpenError> {
         Self::open_with(directory, clock, options, file::attach())
     }
 
@@ -129,8 +132,8 @@ impl Disk {
         clock: &Clock,
         options: &Options,
         attach: Attach,
-    ) -> Result<(Self, Loaded), OpenError> {
-        let directory = Directory::open(path, attach)?;
+    ) -> Result<(Self, Loaded<R>), OpenError> {
+        let directory = Directory::open(path, R::KIND, attach)?;
         let mut opened = directory.file(options.compact_above)?;
         let mut held = None;
         if let Ok(file) = &opened.file {
@@ -154,7 +157,8 @@ impl Disk {
             tracing::warn!(
                 file = %path.display(),
                 why,
-                "the cache's file could not be used and was set aside; the cache begins empty"
+                "{} could not be used and was set aside; it begins empty",
+                R::KIND.title
             );
         }
         let (meta, records) = held.map_or_else(Default::default, |(meta, rows)| (meta, Some(rows)));
@@ -162,7 +166,7 @@ impl Disk {
         let loaded = Loaded::new(records, opened.set_aside, Arc::clone(&shared));
         let writer = Writer::new(Arc::clone(&shared), directory, opened.file, options);
         let thread = thread::Builder::new()
-            .name("cache-disk".to_owned())
+            .name(format!("{}-disk", R::KIND.name))
             .spawn(move || writer.run())
             .map_err(|source: io::Error| OpenError::Io {
                 path: path.to_owned(),
@@ -174,14 +178,14 @@ impl Disk {
 
     /// Queues a record, in place of an older one. If there is no room, what the file holds under
     /// its key goes and the key is unsaved.
-    pub fn put(&self, record: Record) {
+    pub fn put(&self, record: R) {
         self.0.shared.put(record);
     }
 
     /// Queues a record as soon as there is room, waiting for it. `false` if it was not saved
     /// because there is no file; then there will be another time to save everything.
     #[must_use]
-    pub fn put_blocking(&self, record: Record) -> bool {
+    pub fn put_blocking(&self, record: R) -> bool {
         self.0.shared.put_blocking(record)
     }
 
@@ -233,7 +237,7 @@ impl Disk {
     }
 }
 
-impl Drop for Handle {
+impl<R: Stored> Drop for Handle<R> {
     fn drop(&mut self) {
         self.shared.close();
         let thread = self
@@ -243,12 +247,12 @@ impl Drop for Handle {
         if let Some(thread) = thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread of the cache's file panicked");
+            tracing::error!("the thread of {} panicked", R::KIND.title);
         }
     }
 }
 
-impl fmt::Debug for Handle {
+impl<R: Stored> fmt::Debug for Handle<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Disk")
             .field("state", &self.shared.state())

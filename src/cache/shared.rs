@@ -235,10 +235,10 @@ impl Shared {
                 if piece.last {
                     log.end = Some(Ok(()));
                 }
-                log.bytes += piece.bytes.len();
+                log.bytes += piece.weight();
                 log.pieces.push_back(piece);
                 while log.bytes > self.bound && log.pieces.len() > 1 {
-                    let dropped = log.pieces.pop_front().map_or(0, |piece| piece.bytes.len());
+                    let dropped = log.pieces.pop_front().map_or(0, |piece| piece.weight());
                     log.bytes -= dropped;
                     log.base += 1;
                 }
@@ -250,7 +250,7 @@ impl Shared {
     /// The whole stream if `last` ends it, unless it is too large.
     fn whole_with(&self, last: &Piece) -> Option<Vec<u8>> {
         let log = self.log();
-        let fits = log.pieces.is_empty() || log.bytes + last.bytes.len() <= self.bound;
+        let fits = log.pieces.is_empty() || log.bytes + last.weight() <= self.bound;
         if log.base > 0 || !fits {
             return None;
         }
@@ -281,10 +281,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn piece(text: &'static str) -> Piece {
-        Piece {
-            bytes: Bytes::from_static(text.as_bytes()),
-            last: text == "end",
-        }
+        Piece::new(Bytes::from_static(text.as_bytes()), text == "end")
     }
 
     type Sender = mpsc::UnboundedSender<Result<Piece, UpstreamError>>;

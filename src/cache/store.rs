@@ -20,7 +20,8 @@ use super::{
     memory::Memory,
     partition::{Neighbour, PARTITION_BYTES, Vectors},
     pointer::{Alias, RawKey, Receipt},
-    semantic::{Semantic, Size},
+    semantic::Semantic,
+    vectors::VectorTable,
 };
 use crate::{
     clock::UnixMillis,
@@ -39,12 +40,17 @@ const POINTERS: u64 = 65_536;
 const POINTER: u64 = 384;
 
 mod saving;
+mod size;
+
+pub use self::size::{Purged, StoreSize};
 
 /// The sizes of a store.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Everything that is held, in bytes.
     pub bytes: u64,
+    /// The vectors that clients asked for, in bytes; beside the rest.
+    pub vectors: u64,
     /// Questions of a partition above which it gets a graph.
     pub graph_above: usize,
 }
@@ -79,6 +85,7 @@ pub struct Store {
     aliases: Cache<RawKey, Alias>,
     contexts: Cache<ContextId, (ContextId, Fingerprint)>,
     receipts: Cache<Box<str>, Receipt>,
+    vectors: VectorTable,
     graph_above: usize,
     bytes: u64,
     generation: AtomicU64,
@@ -102,6 +109,7 @@ impl Store {
             aliases: pointer_table("aliases", pointers),
             contexts: pointer_table("contexts", pointers),
             receipts: pointer_table("receipts", pointers),
+            vectors: VectorTable::new(bounds.vectors),
             graph_above: bounds.graph_above,
             bytes: bounds.bytes,
             generation: AtomicU64::new(generation),
@@ -109,6 +117,12 @@ impl Store {
             unpacked: Mutex::default(),
             disk,
         }
+    }
+
+    /// The vectors that clients asked for.
+    #[must_use]
+    pub fn vectors(&self) -> &VectorTable {
+        &self.vectors
     }
 
     /// What is known of these bytes.
@@ -309,12 +323,16 @@ impl Store {
                 purged.bytes += entry.weight() as u64;
             }
         });
+        let vectors = self.vectors.purge(selector, now, dry_run);
+        purged.entries += vectors.entries;
+        purged.bytes += vectors.bytes;
         purged
     }
 
     /// Forgets what has been stale for longer than `keep_stale`, or is of another generation.
     pub fn sweep(&self, now: UnixMillis, keep_stale: Duration) {
         let now = self.at(now);
+        self.vectors.sweep(now);
         self.memory.each(|entry| match entry.freshness(now, None) {
             Freshness::Fresh => {}
             Freshness::Stale(since) if since < keep_stale => {}
@@ -341,20 +359,9 @@ impl Store {
         self.memory.each(look);
     }
 
-    /// How much it holds.
+    /// What freshness is measured against at this time.
     #[must_use]
-    pub fn size(&self) -> StoreSize {
-        let pointers =
-            self.aliases.entry_count() + self.contexts.entry_count() + self.receipts.entry_count();
-        StoreSize {
-            entries: self.memory.len() as u64,
-            bytes: self.memory.bytes() + pointers * POINTER,
-            bound: self.bytes,
-            semantic: self.semantic.size(),
-        }
-    }
-
-    fn at(&self, time: UnixMillis) -> Now {
+    pub fn at(&self, time: UnixMillis) -> Now {
         Now {
             time,
             generation: self.generation(),
@@ -419,26 +426,4 @@ where
 fn count(left: Left) {
     metrics::counter!(names::CACHE_EVICTIONS, "tier" => "memory", "reason" => left.as_str())
         .increment(1);
-}
-
-/// What a purge has forgotten, or would forget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Purged {
-    /// Entries.
-    pub entries: u64,
-    /// The bytes that they took.
-    pub bytes: u64,
-}
-
-/// How much a store holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreSize {
-    /// Entries.
-    pub entries: u64,
-    /// Bytes, all tiers.
-    pub bytes: u64,
-    /// The most bytes that it may hold.
-    pub bound: u64,
-    /// The semantic tier.
-    pub semantic: Size,
 }

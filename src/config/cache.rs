@@ -51,6 +51,8 @@ pub struct Cache {
     pub max_bytes: ByteSize,
     /// The largest entry that is kept; at most `max_bytes`.
     pub max_entry_bytes: ByteSize,
+    /// Memory for the vectors of `/v1/embeddings`, beside `max_bytes`; zero to keep none.
+    pub max_embedding_bytes: ByteSize,
     /// The directory where entries outlive the process; a relative path in the file counts from the
     /// file's directory. `None` for in memory only.
     pub data_dir: Option<PathBuf>,

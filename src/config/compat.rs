@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use reqwest::header::HeaderName;
 
 use super::{defaults, pattern::ModelPattern};
-use crate::wire::chat::Edit;
+use crate::wire::{chat::Edit, native::Interface};
 
 /// The differences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct Compat {
     pub models_path: PathTemplate,
     /// What is changed in requests, in this order.
     pub edits: Vec<ModelEdits>,
+    /// What it speaks beside chat completions: [`Interface::Responses`], [`Interface::Completions`].
+    pub interfaces: Vec<Interface>,
+    /// The most items that it embeds in one request, 1 to 2,048; `None` is as many as OpenAI takes.
+    pub embedding_batch: Option<usize>,
 }
 
 /// What is changed in the requests for some models.
@@ -40,6 +44,8 @@ impl Default for Compat {
             chat_path: PathTemplate::plain(defaults::CHAT_PATH),
             models_path: PathTemplate::plain(defaults::MODELS_PATH),
             edits: Vec::new(),
+            interfaces: Vec::new(),
+            embedding_batch: None,
         }
     }
 }
@@ -48,14 +54,19 @@ impl Compat {
     /// Where below the address requests for embeddings go: beside those for chat.
     #[must_use]
     pub fn embeddings_path(&self) -> PathTemplate {
+        self.path_beside_chat(defaults::EMBEDDINGS_PATH)
+    }
+
+    /// Where below the address requests go that go to `path` at OpenAI: beside those for chat.
+    #[must_use]
+    pub fn path_beside_chat(&self, path: &'static str) -> PathTemplate {
         let chat = &self.chat_path;
-        let path = chat.path.strip_suffix(defaults::CHAT_PATH);
-        match path {
+        match chat.path.strip_suffix(defaults::CHAT_PATH) {
             Some(before) => PathTemplate {
-                path: format!("{before}{}", defaults::EMBEDDINGS_PATH),
+                path: format!("{before}{path}"),
                 query: chat.query.clone(),
             },
-            None => PathTemplate::plain(defaults::EMBEDDINGS_PATH),
+            None => PathTemplate::plain(path),
         }
     }
 
@@ -147,6 +158,15 @@ impl PathTemplate {
         Self {
             path: path.to_owned(),
             query: None,
+        }
+    }
+
+    /// The same with `rest`, which begins with a slash or is empty, behind its path.
+    #[must_use]
+    pub(crate) fn with(&self, rest: &'static str) -> Self {
+        Self {
+            path: format!("{}{rest}", self.path),
+            query: self.query.clone(),
         }
     }
 

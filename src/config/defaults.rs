@@ -11,6 +11,7 @@ use super::{
 use crate::{
     policy::{breaker, hedge, retry},
     units::Share,
+    wire::native::Interface,
 };
 
 /// Loopback, so that a first start exposes nothing.
@@ -43,7 +44,13 @@ pub(crate) const STALENESS: Duration = Duration::ZERO;
 pub(crate) const GENERATION: u64 = 0;
 pub(crate) const MAX_BYTES: ByteSize = ByteSize::mib(512);
 pub(crate) const MAX_ENTRY_BYTES: ByteSize = ByteSize::mib(1);
+pub(crate) const MAX_EMBEDDING_BYTES: ByteSize = ByteSize::mib(64);
 pub(crate) const INDEX_ABOVE: usize = 2048;
+
+/// As OpenAI does it: responses are stored, and for 30 days.
+pub(crate) const STORE_RESPONSES: bool = true;
+pub(crate) const RESPONSES_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(crate) const RESPONSES_MAX_BYTES: ByteSize = ByteSize::mib(64);
 
 /// The kind of work that stands for all that is not recognised, if it has a route.
 pub(crate) const TASK: &str = "chat";
@@ -93,6 +100,15 @@ pub(crate) const fn base_url(kind: ProviderKind) -> Option<&'static str> {
         ProviderKind::Anthropic => Some("https://api.anthropic.com/v1"),
         ProviderKind::Ollama => Some("http://127.0.0.1:11434"),
         ProviderKind::Demo => None,
+    }
+}
+
+/// What a server at this address speaks beside chat completions: of OpenAI itself it is known.
+pub(crate) fn interfaces(kind: ProviderKind, base_url: Option<&str>) -> Vec<Interface> {
+    if kind == ProviderKind::OpenAi && base_url == self::base_url(kind) {
+        vec![Interface::Responses, Interface::Completions]
+    } else {
+        Vec::new()
     }
 }
 

@@ -6,10 +6,12 @@
 
 mod cache;
 mod clients;
+mod endpoints;
 mod limits;
 mod models;
 mod patience;
 mod providers;
+mod responses;
 mod routes;
 mod settings;
 mod tasks;
@@ -21,6 +23,7 @@ use toml::de::DeTable;
 pub(crate) use self::{
     cache::{CacheEntry, OverridesEntry},
     clients::{BudgetEntry, ClientEntry, KeySource},
+    endpoints::{EndpointEntry, EndpointsEntry},
     models::ModelEntry,
     providers::ProviderEntry,
     routes::{RouteEntry, RoutingEntry},
@@ -29,6 +32,7 @@ pub(crate) use self::{
 };
 use super::{
     reader::{Reader, read_root},
+    responses::Responses,
     settings::Embedding,
 };
 
@@ -40,11 +44,13 @@ pub(crate) struct File<'t> {
     /// With paths as written.
     pub(crate) embedding: Embedding,
     pub(crate) cache: CacheEntry<'t>,
+    pub(crate) responses: Responses,
     pub(crate) routing: RoutingEntry<'t>,
     pub(crate) clients: Vec<ClientEntry<'t>>,
     pub(crate) providers: Vec<ProviderEntry<'t>>,
     pub(crate) models: Vec<ModelEntry<'t>>,
     pub(crate) tasks: Vec<TaskEntry<'t>>,
+    pub(crate) endpoints: EndpointsEntry<'t>,
 }
 
 /// Reads every section of a parsed file.
@@ -54,11 +60,13 @@ pub(crate) fn read<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>) -> File<'
         admin: root.section("admin", settings::admin),
         embedding: root.section("embedding", settings::embedding),
         cache: root.section("cache", cache::cache),
+        responses: root.section("responses", responses::responses),
         routing: root.section("routing", routes::routing),
         clients: root.entries("clients", clients::client),
         providers: root.entries("providers", providers::provider),
         models: root.entries("models", models::model),
         tasks: tasks::tasks(root),
+        endpoints: root.section("endpoints", endpoints::endpoints),
     });
     reader.overrides.finish(&mut reader.findings);
     file

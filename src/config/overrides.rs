@@ -10,7 +10,14 @@ use super::{
 };
 
 /// The sections whose settings the environment may set: those that are there once.
-const SECTIONS: [&str; 5] = ["server", "admin", "embedding", "cache", "routing"];
+const SECTIONS: [&str; 6] = [
+    "server",
+    "admin",
+    "embedding",
+    "cache",
+    "responses",
+    "routing",
+];
 
 const PREFIX: &str = "REFRAIN_";
 
@@ -114,8 +121,8 @@ impl<'t> Overrides<'t> {
                         format!("; did you mean `{}`?", variable(section, &shown(&set.key)))
                     });
                     format!(
-                        "only settings of [server], [admin], [embedding], [cache] and [routing] \
-                         can be set by environment{hint}"
+                        "only settings of [server], [admin], [embedding], [cache], [responses] and \
+                         [routing] can be set by environment{hint}"
                     )
                 }
             };

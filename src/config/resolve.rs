@@ -6,6 +6,7 @@
 
 mod cache;
 mod clients;
+mod endpoints;
 mod fallbacks;
 mod models;
 mod names;
@@ -59,6 +60,7 @@ pub(crate) fn resolve<'t>(
     let secret = cache::secret(&file.cache, &admin_key, &others, sources.env, findings);
     let data_dir = file.cache.settings.data_dir.as_deref();
     let data_dir = data_dir.map(|path| beside(sources.path, path));
+    let endpoints = endpoints::resolve(&file.endpoints, &file.providers, findings);
     let providers = providers::resolve(file.providers, sources.env, findings);
     Some(Config {
         server: file.server.settings,
@@ -77,11 +79,13 @@ pub(crate) fn resolve<'t>(
             secret,
             ..file.cache.settings
         },
+        responses: file.responses,
         clients: clients?,
         providers: providers?,
         models: models?,
         routing,
         tasks: tasks?,
+        endpoints,
     })
 }
 

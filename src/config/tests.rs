@@ -3,12 +3,14 @@
 
 mod cache;
 mod clients;
+mod endpoints;
 mod fallbacks;
 mod limits;
 mod patience;
 mod problems;
 mod references;
 mod resolution;
+mod responses;
 mod robustness;
 mod routes;
 mod secrets;

@@ -27,7 +27,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 pub use super::files::LoadError;
 use super::{
-    Embed, EmbedError, Embedding, EncoderId,
+    Embed, EmbedError, Embedding, EncoderId, Measure,
     files::{encoder_id, load_runtime, model_manifest, read_model},
 };
 
@@ -35,6 +35,9 @@ use super::{
 /// it to the model's window, so a text of megabytes would hold a thread for a window of 256 tokens
 /// that lies in its first kilobytes anyway.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// How long until there may be room in a full queue.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// How much of the machine an encoder may use, and for how long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,8 +57,13 @@ pub struct LocalEncoder {
     id: EncoderId,
     dimension: usize,
     deadline: Duration,
+    window: usize,
+    count: Count,
     pool: Pool,
 }
+
+/// The tokens of a text, before it is cut to the window; `None` if it can't be read.
+type Count = Box<dyn Fn(&str) -> Option<usize> + Send + Sync>;
 
 impl LocalEncoder {
     /// Loads the model in `dir` once per thread, with the ONNX Runtime library at `runtime`.
@@ -91,6 +99,11 @@ impl LocalEncoder {
             })
             .collect::<Result<Vec<_>, _>>()?;
 
+        let count = engines
+            .first()
+            .map(Engine::count)
+            .transpose()
+            .map_err(unfit)?;
         let id = encoder_id(&manifest);
         let work = engines
             .into_iter()
@@ -102,6 +115,8 @@ impl LocalEncoder {
             id,
             dimension: manifest.dimension,
             deadline: options.deadline,
+            window: manifest.max_length,
+            count: count.unwrap_or_else(|| Box::new(|_| None)),
             pool,
         })
     }
@@ -138,6 +153,39 @@ impl Embed for LocalEncoder {
             }
         })
     }
+
+    fn embed_patiently(&self, text: &str) -> BoxFuture<'_, Result<Embedding, EmbedError>> {
+        let text = text[..text.floor_char_boundary(MAX_TEXT_BYTES)].to_owned();
+        Box::pin(async move {
+            let answer = loop {
+                match self.pool.submit(text.clone()) {
+                    // Whoever can't wait goes first.
+                    Err(EmbedError::Saturated) => tokio::time::sleep(A_MOMENT).await,
+                    other => break other?,
+                }
+            };
+            let vector = answer.await;
+            let gone = |_| EmbedError::Failed("the encoder thread is gone".into());
+            Embedding::new(self.id.clone(), vector.map_err(gone)??)
+        })
+    }
+
+    fn threads(&self) -> usize {
+        self.pool.threads.len()
+    }
+
+    fn measure(&self, text: &str) -> Option<Measure> {
+        let tokens = if text.len() > MAX_TEXT_BYTES {
+            // What lies beyond is not looked at, however few tokens it is.
+            usize::MAX
+        } else {
+            (self.count)(text)?
+        };
+        Some(Measure {
+            tokens,
+            window: self.window,
+        })
+    }
 }
 
 /// One loaded model.
@@ -155,6 +203,18 @@ impl Engine {
         TextEmbedding::try_new_from_user_defined(model, options)
             .map(Self)
             .map_err(|error| error.to_string())
+    }
+
+    /// Counts tokens as this model does.
+    fn count(&self) -> Result<Count, String> {
+        let mut tokenizer = self.0.tokenizer.clone();
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| error.to_string())?;
+        tokenizer.with_padding(None);
+        Ok(Box::new(move |text| {
+            Some(tokenizer.encode(text, true).ok()?.len())
+        }))
     }
 
     fn run(&mut self, text: &str) -> Result<Vec<f32>, String> {
@@ -272,6 +332,8 @@ mod tests {
             id: EncoderId::new("test"),
             dimension: 2,
             deadline: Duration::from_secs(60),
+            window: 4,
+            count: Box::new(|text| Some(text.split(' ').count())),
             pool: Pool::start(std::iter::once(work), ONE).unwrap(),
         }
     }
@@ -301,6 +363,42 @@ mod tests {
         go.send(()).unwrap();
         assert_eq!(running.await.unwrap(), Ok(vec![1.0]));
         assert_eq!(waiting.await.unwrap(), Ok(vec![1.0]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_patient_waits_for_room() {
+        let (started, has_started) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        let encoder = encoder(move |_| {
+            started.send(()).unwrap();
+            gate.recv().unwrap();
+            Ok(vec![1.0])
+        });
+        let running = encoder.pool.submit("running".into()).unwrap();
+        has_started.recv().unwrap();
+        let waiting = encoder.pool.submit("waiting".into()).unwrap();
+        let mut patient = encoder.embed_patiently("patient");
+        let full = tokio::time::timeout(Duration::from_secs(1), &mut patient);
+        assert!(full.await.is_err());
+        (0..3).for_each(|_| go.send(()).unwrap());
+        assert!(patient.await.is_ok());
+        assert!(running.await.is_ok() && waiting.await.is_ok());
+    }
+
+    #[test]
+    fn what_would_be_cut_is_measured() {
+        let encoder = encoder(|_| Ok(vec![1.0]));
+        let tokens = |text: &str| encoder.measure(text).unwrap().tokens;
+        assert_eq!(
+            encoder.measure("a b").unwrap(),
+            Measure {
+                tokens: 2,
+                window: 4
+            }
+        );
+        assert_eq!(tokens("a b c d e"), 5);
+        assert_eq!(tokens(&"a".repeat(MAX_TEXT_BYTES)), 1);
+        assert_eq!(tokens(&"a".repeat(MAX_TEXT_BYTES + 1)), usize::MAX);
     }
 
     // The paused clock jumps to the deadline, since this runtime has nothing else to do.

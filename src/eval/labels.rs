@@ -78,6 +78,7 @@ impl Provider for Labels {
             headers: HeaderMap::new(),
             body: answer.to_json("chatcmpl-eval", 0).into(),
             answer,
+            native: None,
         };
         Box::pin(async { Ok(ChatReply::Whole(whole)) })
     }

@@ -1,8 +1,9 @@
 //! One call at one target: let through by its breaker and its limits, and told to them when it is over.
 //!
-//! In this order: the breaker first, since what it lets through can be given back; then the provider's limits and
-//! the model's, which are charged for each call. Invariant: whatever was taken is settled, however the call ends;
-//! one that is dropped half-way (the client hung up, another was quicker) says nothing of the target.
+//! In this order: the breaker first, since what it lets through can be given back; then the model's limits and the
+//! provider's, which are charged for each call. Invariant: whatever was taken is settled, however the call ends;
+//! one that is dropped half-way (the client hung up, another was quicker) says nothing of the target, unless it
+//! had kept its client waiting for so long that this alone is a failure.
 
 use std::{sync::Arc, time::Duration};
 

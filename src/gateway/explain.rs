@@ -3,7 +3,7 @@
 //! The steps are those of [`Gateway::chat`] after a miss, so what is told here is what would happen, but for
 //! what is drawn by chance.
 
-use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
@@ -12,10 +12,8 @@ use super::{
     catalogue::{Route, Target},
     choose::Chosen,
     journey::{Inquiry, Leg, plan},
-    lookup::Recipient,
     prompt::Counts,
     reply::Facts,
-    setup::Wish,
 };
 use crate::{
     error::Error,
@@ -99,24 +97,14 @@ impl Gateway {
             received,
         } = asked;
         let setup = self.setup();
-        let (request, destination) = setup.understand(&caller, body, &mut controls)?;
-        let order = Order {
+        let understood = setup.understand(&caller, body.into(), &mut controls)?;
+        let order = Order::inquiry(
             setup,
-            scope: caller.scope,
-            recipient: Recipient {
-                own: caller.own,
-                delivery: request.delivery(),
-                received,
-            },
-            request,
-            destination,
-            wish: Wish::of(&controls, &caller),
-            facts: Facts::new(Way::Background, None, received),
-            ticket: None,
-            account: None,
-            tab: OnceLock::new(),
-            has_stale: false,
-        };
+            &caller,
+            understood,
+            &controls,
+            Facts::new(Way::Background, None, received),
+        );
         let chosen = self.choose(&order).await;
         Ok(self.explained(&order, &chosen).await)
     }

@@ -30,7 +30,7 @@ use crate::{
     provider::{ChatReply, Events, Piece},
     telemetry::ledger::Way,
     units::Usd,
-    wire::{answer::Usage, chat::Delivery},
+    wire::{answer::Usage, chat::Delivery, native::Interface},
 };
 
 /// A call that others may share.
@@ -124,6 +124,7 @@ impl Gateway {
             }
             ChatReply::Stream(Events {
                 headers,
+                native,
                 first,
                 rest,
             }) => {
@@ -140,7 +141,7 @@ impl Gateway {
                 };
                 let shared = self.share(first, rest, ticket, source.clone(), ended);
                 let has_usage = order.request.delivery() == Delivery::Stream { usage: true };
-                let streamed = Streamed::new(shared, headers, source, has_usage, used);
+                let streamed = Streamed::new(shared, (headers, native), source, has_usage, used);
                 Landed::Stream(Arc::new(streamed))
             }
         })
@@ -172,19 +173,26 @@ impl Gateway {
             }
             ChatReply::Stream(Events {
                 headers,
+                native,
                 first,
                 rest,
             }) => {
                 let facts = self.facts(&order, &source, Role::Leader, source.waited);
+                let native = native.filter(|native| Some(*native) == order.request.interface());
+                let is_native = native.is_some();
                 let events = if ticket.is_some() {
                     let shared = self.share(first, rest, ticket, source, |_| {});
-                    let events = shared.read().map(|item| item.map(|piece| piece.bytes));
-                    events.boxed()
+                    let events = shared.read();
+                    let words = move |item: Result<Piece, _>| {
+                        item.map(|piece| reply::words(piece, is_native))
+                    };
+                    events.map(words).boxed()
                 } else {
-                    reply::unshared(first, rest)
+                    reply::unshared(first, rest, is_native)
                 };
                 Ok(Reply {
                     body: ReplyBody::Events(events),
+                    native,
                     headers,
                     facts,
                 })
@@ -218,15 +226,20 @@ impl Gateway {
     async fn whole(&self, order: &Order, told: &Told, role: Role, waited: Duration) -> Reply {
         let mut facts = self.facts(order, &told.source, role, waited);
         self.settle(&mut facts, &told.source, told.whole.answer.usage(), role);
-        let body = match order.request.delivery() {
-            Delivery::Json => ReplyBody::Json(told.whole.body.clone()),
-            Delivery::Stream { usage } => {
+        let (body, native) = match (order.request.delivery(), &told.whole.native) {
+            (Delivery::Json, Some((interface, words))) if told_in(*interface, order, role) => {
+                (ReplyBody::Json(words.clone()), Some(*interface))
+            }
+            (Delivery::Json, _) => (ReplyBody::Json(told.whole.body.clone()), None),
+            (Delivery::Stream { usage }, _) => {
                 let now = self.clock.unix_seconds();
-                ReplyBody::EventsWhole(told.events(usage, &order.request, now).await)
+                let events = told.events(usage, &order.request, now).await;
+                (ReplyBody::EventsWhole(events), None)
             }
         };
         Reply {
             body,
+            native,
             headers: told.whole.headers.clone(),
             facts,
         }
@@ -244,7 +257,13 @@ impl Gateway {
     ) -> Reply {
         let facts = self.facts(order, &streamed.source, role, waited);
         let now = self.clock.unix_seconds();
-        let events = streamed.events(wants_usage, &order.request, now);
+        let native = (streamed.native).filter(|native| told_in(*native, order, role));
+        let is_native = native.is_some();
+        let events = if is_native {
+            Arc::clone(&streamed.shared).read()
+        } else {
+            streamed.events(wants_usage, &order.request, now)
+        };
         let saves = (role == Role::Follower).then(|| Arc::clone(&self.ledger));
         let source = streamed.source.clone();
         let used = Arc::clone(&streamed.used);
@@ -256,10 +275,11 @@ impl Gateway {
                 let used = used.get().copied();
                 ledger.save(used, cost(&source, used));
             }
-            Ok(piece.bytes)
+            Ok(reply::words(piece, is_native))
         });
         Reply {
             body: ReplyBody::Events(events.boxed()),
+            native,
             headers: streamed.headers.clone(),
             facts,
         }
@@ -282,6 +302,7 @@ impl Gateway {
                 self.settle(&mut facts, &streamed.source, assembled.used, role);
                 Ok(Reply {
                     body: ReplyBody::Json(assembled.json.clone()),
+                    native: None,
                     headers: streamed.headers.clone(),
                     facts,
                 })
@@ -346,4 +367,10 @@ impl Gateway {
 fn cost(source: &Source, used: Option<Usage>) -> Option<Usd> {
     let used = used?;
     Some(source.price?.of(used.input, used.output))
+}
+
+/// Whether whoever asks for `order` is told the provider's own words in this interface: they may repeat things of
+/// the request that they answer (`metadata`, `user`), which those who joined it did not say.
+fn told_in(interface: Interface, order: &Order, role: Role) -> bool {
+    role == Role::Leader && order.request.interface() == Some(interface)
 }

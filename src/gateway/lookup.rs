@@ -357,6 +357,7 @@ impl Gateway {
         let created = self.clock.unix_seconds();
         Reply {
             body: replay::render(entry, recipient.delivery, &id, created),
+            native: None,
             headers: http::HeaderMap::new(),
             facts,
         }

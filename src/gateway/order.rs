@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
+    Caller,
     account::Account,
     catalogue::Destination,
     lookup::Recipient,
@@ -16,7 +17,7 @@ use crate::{
     policy::identity::{Fingerprint, Scope},
     tokenizer,
     units::Price,
-    wire::chat::ChatRequest,
+    wire::{chat::ChatRequest, controls::Controls},
 };
 
 /// A request that has been understood, on its way to an answer.
@@ -51,6 +52,33 @@ pub(super) struct CallKey {
 }
 
 impl Order {
+    /// An order that nobody waits for the answer of: it is only asked where it would go.
+    pub(super) fn inquiry(
+        setup: Arc<Setup>,
+        caller: &Caller,
+        (request, destination): (Arc<ChatRequest>, Destination),
+        controls: &Controls,
+        facts: Facts,
+    ) -> Self {
+        Self {
+            setup,
+            scope: caller.scope,
+            recipient: Recipient {
+                own: caller.own,
+                delivery: request.delivery(),
+                received: facts.received,
+            },
+            request,
+            destination,
+            wish: Wish::of(controls, caller),
+            facts,
+            ticket: None,
+            account: None,
+            tab: OnceLock::new(),
+            has_stale: false,
+        }
+    }
+
     /// Sets aside what asking a provider may take of the client's limits and budget: at the price of the dearest
     /// model that may come to answer.
     ///

@@ -16,6 +16,7 @@ use crate::{
     provider::Piece,
     telemetry::ledger::Way,
     units::{Similarity, Tokens, Usd},
+    wire::native::Interface,
 };
 
 /// An answer.
@@ -23,6 +24,8 @@ use crate::{
 pub struct Reply {
     /// What is delivered.
     pub body: ReplyBody,
+    /// The interface that it is in the words of, if not chat completions.
+    pub native: Option<Interface>,
     /// The provider's headers that clients may see.
     pub headers: HeaderMap,
     /// How it came to be.
@@ -78,6 +81,9 @@ pub struct Facts {
     pub upstream: Duration,
     /// Whether the answer is to be kept.
     pub stored: bool,
+    /// Of how many items the vectors were known, and how many items there are; of requests for embeddings that the cache
+    /// was asked for.
+    pub items: Option<(usize, usize)>,
     /// What it cost, if it is known by now.
     pub cost: Option<Usd>,
     /// What it would have cost.
@@ -102,6 +108,7 @@ impl Facts {
             attempts: 0,
             upstream: Duration::ZERO,
             stored: false,
+            items: None,
             cost: None,
             saved: None,
         }
@@ -164,13 +171,19 @@ impl Tier {
     }
 }
 
-/// A stream for one reader, kept by nobody.
+/// A stream for one reader, kept by nobody; in the provider's own words if it is `native`.
 pub(super) fn unshared(
     first: Piece,
     rest: BoxStream<'static, Result<Piece, UpstreamError>>,
+    is_native: bool,
 ) -> BoxStream<'static, Result<Bytes, UpstreamError>> {
     stream::iter([Ok(first)])
         .chain(rest)
-        .map(|item| item.map(|piece| piece.bytes))
+        .map(move |item| item.map(|piece| words(piece, is_native)))
         .boxed()
+}
+
+/// What a piece says, in the provider's own words if they are `native`, else as a chat stream.
+pub(super) fn words(piece: Piece, is_native: bool) -> Bytes {
+    if is_native { piece.native } else { piece.bytes }
 }

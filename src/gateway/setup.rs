@@ -5,16 +5,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use tokio::sync::SetOnce;
 
 use super::{
-    Caller,
+    Caller, Wanted,
     catalogue::{Catalogue, Destination, Route},
     journey::Budget,
 };
 use crate::{
-    config::{CacheMode, CacheOverrides},
+    config::{CacheMode, CacheOverrides, Endpoints},
     error::Error,
     ident::TaskName,
     policy::{
@@ -48,6 +47,8 @@ pub struct Settings {
     pub pins: bool,
     /// What is done with prompts that are too long, where nothing more special says it.
     pub on_overflow: Overflow,
+    /// Who takes what is handed on as it is.
+    pub endpoints: Endpoints,
 }
 
 /// Settings, models and providers that belong together.
@@ -120,11 +121,15 @@ impl Setup {
     pub(super) fn understand(
         &self,
         caller: &Caller,
-        body: Bytes,
+        wanted: Wanted,
         controls: &mut Controls,
     ) -> Result<(Arc<ChatRequest>, Destination), Error> {
-        let request = ChatRequest::parse(body, controls)
-            .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
+        let request = match wanted {
+            Wanted::Chat(body) => ChatRequest::parse(body, controls),
+            Wanted::Translated(translated) => ChatRequest::translated(*translated, controls),
+        };
+        let request =
+            request.map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
         if !caller.allowed.allows(request.model()) {
             return Err(Error::ModelNotAllowed(request.model().to_owned()));
         }

@@ -161,8 +161,8 @@ impl Auth {
     }
 }
 
-/// The key in the headers, byte for byte: a bearer token, or what Azure's and Anthropic's clients send
-/// instead. Any other `Authorization` counts as a key as a whole: who sends different ones is not the
+/// The key in the headers, byte for byte: a bearer token, or what Anthropic's, Azure's and Google's clients
+/// send instead. Any other `Authorization` counts as a key as a whole: who sends different ones is not the
 /// same caller.
 pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     const BEARER: &[u8] = b"bearer";
@@ -178,8 +178,10 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
             _ => value,
         }
     });
-    [authorization, bytes("x-api-key"), bytes("api-key")]
+    let others = ["x-api-key", "api-key", "x-goog-api-key"].map(bytes);
+    [authorization]
         .into_iter()
+        .chain(others)
         .flatten()
         .find(|key| !key.is_empty())
 }

@@ -124,14 +124,15 @@ async fn collect(
 }
 
 /// How long a body may take of which `length` bytes have come.
-fn longest(pause: Duration, length: u64) -> Duration {
+pub(super) fn longest(pause: Duration, length: u64) -> Duration {
     let more = pause.as_nanos().saturating_mul(u128::from(length)) / u128::from(PER_TIMEOUT);
     pause.saturating_add(Duration::from_nanos(
         u64::try_from(more).unwrap_or(u64::MAX),
     ))
 }
 
-fn announced(headers: &HeaderMap) -> Option<u64> {
+/// How long the body is said to be, in bytes.
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
     let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
     length.parse().ok()
 }

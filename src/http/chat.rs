@@ -5,21 +5,20 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, future, stream::BoxStream};
 
-use super::{Api, body, error, headers, held};
+use super::{Api, body, entrance::within_limits, error, headers};
 use crate::{
     error::{Error, UpstreamError},
     gateway::{
         Asked,
-        account::Account,
         reply::{Refusal, Reply, ReplyBody},
     },
-    wire::{controls::InvalidControl, sse},
+    wire::sse,
 };
 
 /// Answers a chat request.
@@ -36,68 +35,44 @@ pub(super) async fn serve<F>(
 where
     F: Future<Output = Result<Reply, Refusal>>,
 {
-    let received = api.clock.now();
-    let (head, request_body) = request.into_parts();
-    let front = api.front.load_full();
-    let caller = match front.auth.caller(&head.headers, api.clock.unix()) {
-        Ok(caller) => caller,
-        Err(error) => {
-            body::skip(&head.headers, request_body).await;
-            return error.into_response();
-        }
+    let look = |head: &request::Parts| {
+        headers::controls(&head.headers)
+            .map_err(|invalid| Error::bad_request(Some(invalid.name), invalid.message))
     };
-    let account = caller.account.clone();
-    let entered = account.as_ref().map_or(Ok(None), |account| account.enter());
-    let controls = headers::controls(&head.headers);
-    let invalid = |invalid: InvalidControl| Error::bad_request(Some(invalid.name), invalid.message);
-    let admitted = entered.and_then(|place| Ok((place, controls.map_err(invalid)?)));
-    let (place, controls) = match admitted {
-        Ok(admitted) => admitted,
-        Err(error) => {
-            body::skip(&head.headers, request_body).await;
-            return told(error.into_response(), account.as_deref());
-        }
-    };
-    let answered = match body::read(api, &head, request_body, front.max_body).await {
-        Ok(body) => {
-            let asked = Asked {
-                caller,
-                controls,
-                body,
-                received,
-            };
-            answer(asked).await
-        }
-        Err(error) => Err(error.into()),
-    };
-    let response = told(render(api, answered), account.as_deref());
-    match place {
-        // The place is taken until the answer has been delivered.
-        Some(place) => held::hold(response, place),
-        None => response,
-    }
-}
-
-/// The response, with how much is left to the client.
-pub(super) fn told(mut response: Response, account: Option<&Account>) -> Response {
-    if let Some(account) = account {
-        headers::rate_limits(response.headers_mut(), &account.levels());
-    }
-    response
+    within_limits(api, request, look, |guest| async move {
+        let most = api.front.load().max_body;
+        let answered = match body::read(api, &guest.head, guest.body, most).await {
+            Ok(body) => {
+                let asked = Asked {
+                    caller: guest.caller,
+                    controls: guest.found,
+                    body,
+                    received: guest.received,
+                };
+                answer(asked).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        render(api, answered)
+    })
+    .await
 }
 
 /// An answer or a refusal as clients see it.
 fn render(api: &Api, answered: Result<Reply, Refusal>) -> Response {
     match answered {
         Ok(reply) => respond(api, reply),
-        Err(Refusal { error, facts }) => {
-            let mut response = error.into_response();
-            if let Some(facts) = facts {
-                headers::write(response.headers_mut(), &facts, api);
-            }
-            response
-        }
+        Err(refusal) => refused(api, refusal),
     }
+}
+
+/// A refusal as clients see it.
+pub(super) fn refused(api: &Api, Refusal { error, facts }: Refusal) -> Response {
+    let mut response = error.into_response();
+    if let Some(facts) = facts {
+        headers::write(response.headers_mut(), &facts, api);
+    }
+    response
 }
 
 fn respond(api: &Api, reply: Reply) -> Response {
@@ -123,7 +98,7 @@ fn respond(api: &Api, reply: Reply) -> Response {
 }
 
 /// A stream that breaks ends in an event with the error, and without `[DONE]`.
-fn with_errors_as_events(
+pub(super) fn with_errors_as_events(
     events: BoxStream<'static, Result<Bytes, UpstreamError>>,
 ) -> impl futures_util::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     events

@@ -27,6 +27,15 @@ const QUOTA: &str = "insufficient_quota";
 /// What to wait before a retry where nobody said.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What there is, for those who ask for something else.
+const PATHS: &str = "POST /v1/chat/completions, POST /v1/responses, GET|DELETE /v1/responses/{id}, \
+    GET /v1/responses/{id}/input_items, POST /v1/responses/{id}/cancel, POST /v1/messages, \
+    POST /v1/messages/count_tokens, POST /v1/embeddings, POST /v1/completions, POST /v1/moderations, \
+    POST /v1/audio/{speech|transcriptions|translations}, POST /v1/images/{generations|edits|variations}, \
+    POST /v1/rerank, POST /v1/cache/feedback, GET /v1/models, GET /v1/models/{id}, GET /v1beta/models, \
+    POST /v1beta/models/{model}:{generateContent|streamGenerateContent|countTokens}, GET /health, \
+    GET /metrics, GET /admin";
+
 struct Shape {
     status: StatusCode,
     kind: &'static str,
@@ -89,7 +98,14 @@ fn shape(error: &Error) -> Shape {
         Error::UnknownModel { .. } => of(StatusCode::NOT_FOUND, INVALID, Some("model_not_found")),
         Error::NotCached => of(StatusCode::GATEWAY_TIMEOUT, INVALID, Some("not_cached")),
         Error::UnknownAnswer => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_answer")),
+        Error::NoPreviousResponse(_) => of(
+            StatusCode::BAD_REQUEST,
+            INVALID,
+            Some("previous_response_not_found"),
+        ),
         Error::NoSuchEntry => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_entry")),
+        // OpenAI gives it no code.
+        Error::NoSuchResponse(_) => of(StatusCode::NOT_FOUND, INVALID, None),
         Error::NoSuchPath(_) => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_url")),
         Error::MethodNotAllowed(_) => of(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -177,6 +193,7 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         Error::UnknownModel { .. } | Error::ModelNotAllowed(_) => {
             object.param = Some("model".to_owned())
         }
+        Error::NoPreviousResponse(_) => object.param = Some("previous_response_id".to_owned()),
         Error::Internal(_) => {
             object.message =
                 "an internal error; the gateway's log has it under this request's id".to_owned();
@@ -225,6 +242,7 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         | Error::NotCached
         | Error::UnknownAnswer
         | Error::NoSuchEntry
+        | Error::NoSuchResponse(_)
         | Error::NoSuchPath(_)
         | Error::MethodNotAllowed(_)
         | Error::Exhausted(_) => {}
@@ -238,6 +256,12 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
             .collect();
     }
     object
+}
+
+/// The status of an error, and what is said of it.
+pub(super) fn told(error: &Error) -> (u16, ErrorObject) {
+    let shape = shape(error);
+    (shape.status.as_u16(), object(error, &shape))
 }
 
 /// The body of an error, as JSON.
@@ -290,14 +314,12 @@ impl IntoResponse for Error {
 
 /// The answer for paths that do not exist.
 pub(super) async fn no_such_path(request: Request) -> Error {
-    let path: String = request.uri().path().chars().take(200).collect();
+    // With all that there is, no more than a message may have.
+    let path: String = request.uri().path().chars().take(100).collect();
     let method = request.method().clone();
     let (head, body) = request.into_parts();
     super::body::skip(&head.headers, body).await;
-    Error::NoSuchPath(format!(
-        "there is no {method} {path}; there are POST /v1/chat/completions, POST /v1/embeddings, \
-         GET /v1/models, GET /v1/models/{{id}}, GET /health, GET /metrics, GET /admin"
-    ))
+    Error::NoSuchPath(format!("there is no {method} {path}; there are {PATHS}"))
 }
 
 /// The answer for methods that a path does not have.

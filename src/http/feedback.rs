@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, body, chat::told};
+use super::{Api, body, entrance::told};
 use crate::{
     error::Error,
     gateway::{Caller, feedback::Verdict},

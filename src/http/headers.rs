@@ -35,6 +35,7 @@ pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
     const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
     const CACHE: HeaderName = HeaderName::from_static("x-refrain-cache");
     const REASON: HeaderName = HeaderName::from_static("x-refrain-cache-reason");
+    const ITEMS: HeaderName = HeaderName::from_static("x-refrain-cache-items");
     const SIMILARITY: HeaderName = HeaderName::from_static("x-refrain-cache-similarity");
     const PROVIDER: HeaderName = HeaderName::from_static("x-refrain-provider");
     const MODEL: HeaderName = HeaderName::from_static("x-refrain-model");
@@ -49,6 +50,9 @@ pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
     headers.insert(CACHE, HeaderValue::from_static(facts.way.as_str()));
     if let Some(reason) = facts.reason {
         headers.insert(REASON, HeaderValue::from_static(reason));
+    }
+    if let Some((known, all)) = facts.items {
+        insert_text(headers, ITEMS, &format!("{known}/{all}"));
     }
     if let Some(age) = facts.age {
         headers.insert(header::AGE, HeaderValue::from(age.as_secs()));

@@ -4,12 +4,14 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+
+use super::pieces::Pieces;
 
 /// What is handed over at once, in bytes. A connection takes a piece when there is room for it, so of a large body
 /// nearly all is taken by the client when the last piece is.
@@ -20,17 +22,14 @@ const PIECE: usize = 64 << 10;
 pub(super) fn hold<G: Send + 'static>(response: Response, guard: G) -> Response {
     response.map(|body| {
         Body::new(Held {
-            body,
-            rest: Bytes::new(),
+            body: Pieces::new(body),
             guard: Some(guard),
         })
     })
 }
 
 struct Held<G> {
-    body: Body,
-    /// Of the last piece of `body`, what was not handed over yet.
-    rest: Bytes,
+    body: Pieces,
     guard: Option<G>,
 }
 
@@ -45,43 +44,19 @@ impl<G> hyper::body::Body for Held<G> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let mut bytes = if self.rest.is_empty() {
-            match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) => bytes,
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                },
-                Some(Err(error)) => {
-                    self.guard = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => {
-                    self.guard = None;
-                    return Poll::Ready(None);
-                }
-            }
-        } else {
-            std::mem::take(&mut self.rest)
-        };
-        if bytes.len() > PIECE {
-            self.rest = bytes.split_off(PIECE);
+        let next = ready!(self.body.poll(context, |there| there.min(PIECE)));
+        if !matches!(next, Some(Ok(_))) {
+            self.guard = None;
         }
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+        Poll::Ready(next)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.body.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.rest.len() as u64;
-        let inner = self.body.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(inner.lower().saturating_add(rest));
-        if let Some(upper) = inner.upper() {
-            hint.set_upper(upper.saturating_add(rest));
-        }
-        hint
+        self.body.left()
     }
 }
 

@@ -1,32 +1,42 @@
-//! `GET /v1/models` and `GET /v1/models/{id}`.
+//! `GET /v1/models` and `GET /v1/models/{id}`; in Anthropic's shape for clients of Anthropic, who say so by the
+//! header `anthropic-version`.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
-    http::HeaderMap,
+    extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 
-use super::{Api, chat::told};
+use super::{Api, entrance::told, generate_content};
 use crate::{
     error::Error,
     gateway::Caller,
-    wire::models::{ModelList, ModelObject},
+    wire::{
+        messages,
+        models::{ModelList, ModelObject},
+    },
 };
 
+/// What clients of Anthropic send with every request.
+pub(super) const ANTHROPIC: &str = "anthropic-version";
+
 /// The models that this caller may ask for.
-pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
-    let caller = api.front.load().auth.caller(&headers, api.clock.unix())?;
+pub(super) async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Error> {
+    if generate_content::is_googles(request.headers()) {
+        return generate_content::list(State(api), request).await;
+    }
+    let caller = (api.front.load().auth).caller(request.headers(), api.clock.unix())?;
     let models = api.gateway.setup().catalogue.list().into_iter();
-    let models = models
+    let models: Vec<ModelObject> = (models.chain(api.gateway.local_model()))
         .filter(|model| caller.allowed.allows(&model.id))
         .collect();
-    let list = Json(ModelList::new(models)).into_response();
+    let list = if request.headers().contains_key(ANTHROPIC) {
+        Json(messages::model_list(&models)).into_response()
+    } else {
+        Json(ModelList::new(models)).into_response()
+    };
     Ok(told(list, caller.account.as_deref()))
 }
 
@@ -34,10 +44,19 @@ pub(super) async fn list(
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
     id: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Error> {
-    let caller = api.front.load().auth.caller(&headers, api.clock.unix())?;
-    let model = describe(&api, &caller, id);
+    if generate_content::is_googles(request.headers()) {
+        return generate_content::one(State(api), id, request).await;
+    }
+    let caller = (api.front.load().auth).caller(request.headers(), api.clock.unix())?;
+    let model = describe(&api, &caller, id).map(|Json(model)| {
+        if request.headers().contains_key(ANTHROPIC) {
+            Json(messages::model(&model)).into_response()
+        } else {
+            Json(model).into_response()
+        }
+    });
     Ok(told(model.into_response(), caller.account.as_deref()))
 }
 
@@ -54,5 +73,9 @@ fn describe(
     if !caller.allowed.allows(&id) {
         return Err(Error::ModelNotAllowed(id));
     }
-    Ok(Json(api.gateway.setup().catalogue.describe(&id)?))
+    let local = api.gateway.local_model().filter(|local| local.id == id);
+    Ok(Json(match local {
+        Some(local) => local,
+        None => api.gateway.setup().catalogue.describe(&id)?,
+    }))
 }

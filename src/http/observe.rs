@@ -10,11 +10,15 @@ use axum::{
 };
 use metrics::Histogram;
 
-use super::{Api, CONFIG, REQUEST_ID};
+use super::{Api, CONFIG, REQUEST_ID, generate_content, shape::Shape};
 use crate::{
     error::{Error, Fault},
     telemetry::names,
 };
+
+/// Says of a response that its error was logged already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Logged;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -33,7 +37,8 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
     let id = request_id(request.headers());
     let path = request.uri().path();
     let (route, is_for_operators) = (route(path), path.starts_with("/admin/api/"));
-    let mut response = next.run(request).await;
+    let shape = Shape::of(path, request.headers());
+    let mut response = shape.put(next.run(request).await, &id);
     let elapsed = api.clock.now().since(start);
     let status = response.status().as_u16();
     if status == 200 && route == CHAT {
@@ -42,7 +47,9 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
         latency(route, status_class(status)).record(elapsed);
     }
     let text = id.to_str().unwrap_or_default();
-    if let Some(error) = response.extensions().get::<Arc<Error>>() {
+    if response.extensions().get::<Logged>().is_some() {
+        tracing::debug!(request_id = text, route, status, "refused");
+    } else if let Some(error) = response.extensions().get::<Arc<Error>>() {
         log(text, route, status, error);
     } else {
         let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
@@ -88,13 +95,32 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 
 /// The route of a path, from a fixed list: paths are chosen by strangers, labels must not be.
 fn route(path: &str) -> &'static str {
+    let is_googles = path.starts_with("/v1beta/models/") || generate_content::is_a_call(path);
+    if is_googles {
+        return match path.rsplit_once(':').map(|(_, method)| method) {
+            Some("generateContent") => "/v1beta/models/{model}:generateContent",
+            Some("streamGenerateContent") => "/v1beta/models/{model}:streamGenerateContent",
+            Some("countTokens") => "/v1beta/models/{model}:countTokens",
+            _ => "/v1beta/models",
+        };
+    }
     match path.strip_prefix("/v1").unwrap_or(path) {
         "/chat/completions" => CHAT,
+        "/responses" => "/v1/responses",
+        path if path.starts_with("/responses/") => "/v1/responses/{id}",
+        "/messages" => "/v1/messages",
+        "/messages/count_tokens" => "/v1/messages/count_tokens",
         "/embeddings" => "/v1/embeddings",
+        "/completions" => "/v1/completions",
+        "/moderations" => "/v1/moderations",
+        "/rerank" => "/v1/rerank",
+        path if path.starts_with("/audio/") => "/v1/audio",
+        path if path.starts_with("/images/") => "/v1/images",
         "/models" => "/v1/models",
         path if path.starts_with("/models/") => "/v1/models/{id}",
         path if path.starts_with("/health") => "/health",
         "/metrics" => "/metrics",
+        "/openapi.json" => "/openapi.json",
         path if path.starts_with("/admin") => "/admin",
         _ => "other",
     }

@@ -25,7 +25,7 @@ use axum::{
 };
 use metrics::Gauge;
 
-use super::{Api, body, held::hold};
+use super::{Api, body, held::hold, observe::Logged};
 use crate::{clock::Moment, error::Error, telemetry::names};
 
 /// What a refused client is told to wait.
@@ -248,7 +248,7 @@ pub(super) async fn admit(
     if error.is_some_and(|error| matches!(**error, Error::Overloaded { .. })) {
         api.load.tell(api.clock.now());
         // Told, though not line by line.
-        response.extensions_mut().remove::<Arc<Error>>();
+        response.extensions_mut().insert(Logged);
     }
     response
 }

@@ -15,6 +15,7 @@ use super::{
     question::{self, Asked, Unreadable},
 };
 
+pub mod embeddings;
 mod volatile;
 
 /// What the configuration says about the cache.
@@ -82,6 +83,8 @@ pub enum Bypass {
     OptOut,
     /// The answer is searched for on the web at the moment of asking.
     LiveSearch,
+    /// The request asks for what only its own interface has, such as tools that run at the provider.
+    Untranslated,
     /// The answer is sound, which refers to data that expires at the provider.
     Audio,
 }
@@ -94,6 +97,7 @@ impl Bypass {
             Self::Disabled => "disabled",
             Self::OptOut => "opt_out",
             Self::LiveSearch => "live_search",
+            Self::Untranslated => "untranslated",
             Self::Audio => "audio",
         }
     }
@@ -166,6 +170,9 @@ pub fn plan(
         .is_some_and(|options| !options.is_null())
     {
         return Err(Bypass::LiveSearch);
+    }
+    if !request.only_native().is_empty() {
+        return Err(Bypass::Untranslated);
     }
     let modalities = fields.get("modalities").and_then(Value::as_array);
     if modalities.is_some_and(|list| list.iter().any(|modality| modality == "audio")) {

@@ -190,6 +190,15 @@ pub fn identify(
     let scope = setting.scope;
     let mut canonical = Canonical::new();
     canonical.text(setting.target);
+    if request.continues() {
+        // No chat request can say so, whatever its fields are.
+        canonical.text("continues");
+    }
+    if let Some(apart) = request.apart() {
+        // No field begins with this letter.
+        canonical.out.push(b'A');
+        canonical.object(apart);
+    }
     let fields = request.fields();
     canonical.fields(fields);
 

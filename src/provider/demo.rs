@@ -121,6 +121,7 @@ impl Provider for Demo {
                     headers: HeaderMap::new(),
                     body,
                     answer,
+                    native: None,
                 }));
             };
             let whole = Bytes::from(chunk::split(&answer, &id, self.clock.unix_seconds(), usage));
@@ -134,14 +135,12 @@ impl Provider for Demo {
             let rest = stream::iter(pieces).then(move |bytes| async move {
                 tokio::time::sleep(between).await;
                 let last = bytes.as_ref() == sse::DONE;
-                Ok(Piece { bytes, last })
+                Ok(Piece::new(bytes, last))
             });
-            let first = Piece {
-                bytes: first,
-                last: false,
-            };
+            let first = Piece::new(first, false);
             Ok(ChatReply::Stream(Events {
                 headers: HeaderMap::new(),
+                native: None,
                 first,
                 rest: rest.boxed(),
             }))

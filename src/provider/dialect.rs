@@ -10,11 +10,14 @@ use http::HeaderMap;
 use super::{
     frames::Framing,
     transport::{Failure, Transport},
+    verbatim::Verbatim,
 };
 use crate::{
     ident::ModelId,
     wire::{
         ask::{Ask, Cannot, Unable},
+        chat::Delivery,
+        native::Native,
         said::Event,
     },
 };
@@ -41,6 +44,16 @@ pub(super) trait Dialect: Send + Sync + fmt::Debug + 'static {
 
     /// Reads one answer to `ask`, from its beginning.
     fn reader(&self, ask: &Ask) -> Box<dyn Reader>;
+
+    /// How a client's own words are sent that are of this dialect; `None` if they are of another one.
+    fn verbatim(
+        &self,
+        _native: &Native,
+        _model: &ModelId,
+        _delivery: Delivery,
+    ) -> Option<Verbatim> {
+        None
+    }
 }
 
 /// What is sent.
@@ -62,6 +75,12 @@ pub(super) trait Reader: Send {
 
     /// Whether the last event of the answer was read: nothing behind it is waited for.
     fn is_over(&self) -> bool {
+        false
+    }
+
+    /// Whether the provider works in a way that only its own interface can tell, such as a search. Clients that
+    /// speak it want to see that, and other providers could not take it over.
+    fn is_at_work(&self) -> bool {
         false
     }
 

@@ -118,10 +118,7 @@ impl Reader {
                     return Ok(piece);
                 }
                 lead.extend_from_slice(&piece.bytes);
-                return Ok(Piece {
-                    bytes: lead.freeze(),
-                    last: piece.last,
-                });
+                return Ok(Piece::new(lead.freeze(), piece.last));
             }
             lead.extend_from_slice(&piece.bytes);
             if let Some(failure) = self.failure.take() {
@@ -166,10 +163,7 @@ impl Reader {
         let Some(bytes) = self.frames.next().await? else {
             // Some servers leave `[DONE]` out; a finish reason and a clean end mean the same.
             if self.finish_seen {
-                return Ok(Piece {
-                    bytes: Bytes::from_static(sse::DONE),
-                    last: true,
-                });
+                return Ok(Piece::new(Bytes::from_static(sse::DONE), true));
             }
             let why = "it ended before the answer did".to_owned();
             return Err(self.transport.error(UpstreamErrorKind::Stream(why)));
@@ -185,11 +179,11 @@ impl Reader {
                 return Err(error);
             }
             self.failure = Some(error);
-            return Ok(Piece { bytes, last: false });
+            return Ok(Piece::new(bytes, false));
         }
         self.finish_seen |= names_a_finish_reason(&bytes);
         let last = memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));
-        Ok(Piece { bytes, last })
+        Ok(Piece::new(bytes, last))
     }
 }
 

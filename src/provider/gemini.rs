@@ -7,11 +7,12 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    ChatCall, ChatReply, EmbedCall, Embedded, Provider,
+    Batch, ChatCall, ChatReply, EmbedCall, Embedded, Provider,
     dialect::{Dialect, Outgoing, Reader},
     frames::Framing,
     native::Native,
     setup::{Setup, SetupError},
+    verbatim::Verbatim,
 };
 use crate::{
     clock::Clock,
@@ -22,6 +23,7 @@ use crate::{
         ask::{Ask, Cannot, Unable},
         chat::Delivery,
         models::ModelObject,
+        native::{self, Interface},
     },
 };
 
@@ -130,6 +132,13 @@ impl Provider for Gemini {
         Box::pin(async move { self.embed(&call).await })
     }
 
+    fn batch(&self) -> Batch {
+        Batch {
+            items: embed::MOST_TEXTS,
+            tokens: None,
+        }
+    }
+
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelObject>, UpstreamError>> {
         Box::pin(self.list())
     }
@@ -192,6 +201,26 @@ impl Dialect for Tongue {
 
     fn reader(&self, ask: &Ask) -> Box<dyn Reader> {
         Box::new(reader::Answer::new(ask.choices))
+    }
+
+    fn verbatim(
+        &self,
+        native: &native::Native,
+        model: &ModelId,
+        delivery: Delivery,
+    ) -> Option<Verbatim> {
+        // A name that can't be asked for is refused where the request is put.
+        let url = self.url(model, delivery).ok()?;
+        (native.interface == Interface::GenerateContent).then(|| Verbatim {
+            interface: Interface::GenerateContent,
+            outgoing: Outgoing {
+                url,
+                headers: native.headers.clone(),
+                body: native.body.clone(),
+            },
+            framing: Self::FRAMING,
+            reader: || Box::new(reader::Answer::verbatim()),
+        })
     }
 }
 

@@ -5,8 +5,9 @@
 //! a stream is handed over only when something was said in each of its answers.
 
 mod joined;
-mod streaming;
+pub(super) mod streaming;
 
+use bytes::Bytes;
 use futures_util::{StreamExt, future::try_join_all, stream};
 use http::HeaderMap;
 use tokio::sync::Semaphore;
@@ -29,7 +30,7 @@ use crate::{
     wire::{
         ask::{Ask, Cannot, Unable},
         chat::Delivery,
-        embeddings::{Embeddings, Input},
+        embeddings::Embeddings,
         said::{Event, Telling},
     },
 };
@@ -85,10 +86,7 @@ impl<D: Dialect> Native<D> {
         mut headers: HeaderMap,
         cannot: &Cannot,
     ) -> Result<Embedded, UpstreamError> {
-        let wanted = match call.request.input() {
-            Input::Texts(texts) => texts.len(),
-            Input::Tokens(texts) => *texts,
-        };
+        let wanted = call.request.input().len();
         let given = embeddings.vectors.len();
         if given != wanted {
             let why = format!("{given} embeddings for {wanted} texts");
@@ -103,8 +101,17 @@ impl<D: Dialect> Native<D> {
     }
 
     pub(super) async fn chat(&self, call: &ChatCall) -> Result<ChatReply, UpstreamError> {
+        if let Some(native) = call.request.native() {
+            let delivery = call.request.delivery();
+            if let Some(verbatim) = self.dialect.verbatim(native, &call.model, delivery) {
+                let listener = Some(self.signatures.listener(call.scope));
+                let now = self.clock.unix_seconds();
+                return verbatim.ask(&self.transport, call, listener, now).await;
+            }
+        }
         let mut cannot = self.cannot(call.request.drops_unsupported());
-        let unable = |unable| self.unable(unable);
+        let unable = |unable: Unable| self.unable(unable.as_sent(&call.request));
+        cannot.meet(&call.request).map_err(unable)?;
         let mut ask = Ask::read(&call.request, &mut cannot).map_err(unable)?;
         self.signatures.restore(call.scope, &mut ask);
         self.dialect.ready(&self.transport, &call.model).await;
@@ -131,7 +138,7 @@ impl<D: Dialect> Native<D> {
         mut cannot: Cannot,
     ) -> Result<ChatReply, UpstreamError> {
         let calls = wanted.div_ceil(ask.choices.max(1));
-        let unable = |unable| self.unable(unable);
+        let unable = |unable: Unable| self.unable(unable.as_sent(&call.request));
         if calls > MOST_CALLS {
             let provider = self.transport.provider();
             let message = format!(
@@ -212,7 +219,7 @@ impl<D: Dialect> Native<D> {
         ask: &Ask,
     ) -> Result<(Told, Streaming), UpstreamError> {
         let talk = self.talk(answered, ask);
-        Streaming::begin(talk, &self.transport, D::FRAMING).await
+        Streaming::begin(talk, &self.transport, D::FRAMING, 0).await
     }
 
     fn talk(&self, answered: Answered, ask: &Ask) -> Talk {
@@ -239,6 +246,7 @@ impl<D: Dialect> Native<D> {
             headers,
             body: json.into(),
             answer,
+            native: None,
         }))
     }
 
@@ -259,7 +267,8 @@ impl<D: Dialect> Native<D> {
         });
         ChatReply::Stream(Events {
             headers,
-            first: Piece { bytes, last: false },
+            native: None,
+            first: Piece::new(bytes, false),
             rest: rest.boxed(),
         })
     }
@@ -281,17 +290,25 @@ struct Many<'o> {
 }
 
 /// One call that was answered.
-struct Talk {
-    reader: Box<dyn Reader>,
-    answered: Answered,
+pub(super) struct Talk {
+    pub(super) reader: Box<dyn Reader>,
+    pub(super) answered: Answered,
 }
 
 impl Talk {
-    async fn whole(mut self, transport: &Transport) -> Result<Vec<Event>, UpstreamError> {
+    async fn whole(self, transport: &Transport) -> Result<Vec<Event>, UpstreamError> {
+        Ok(self.whole_with_words(transport).await?.0)
+    }
+
+    /// What a whole answer tells, and its words.
+    pub(super) async fn whole_with_words(
+        mut self,
+        transport: &Transport,
+    ) -> Result<(Vec<Event>, Bytes), UpstreamError> {
         let body = transport.read(self.answered).await?;
         let mut told = Vec::new();
         let read = self.reader.whole(&body, &mut told);
         read.map_err(|broken| broken_before(transport, broken))?;
-        Ok(told)
+        Ok((told, body))
     }
 }

@@ -41,7 +41,7 @@ impl<'c> Setup<'c> {
         }
     }
 
-    fn error(&self, why: &dyn ToString) -> SetupError {
+    pub(super) fn error(&self, why: &dyn ToString) -> SetupError {
         SetupError {
             provider: self.config.name.clone(),
             why: why.to_string(),
@@ -105,6 +105,11 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
+    /// Below `base`, what `template` makes of a model.
+    pub(super) fn below(base: Url, template: PathTemplate) -> Self {
+        Self::ForModel(base, template)
+    }
+
     pub(super) fn url(&self, model: &str) -> Cow<'_, Url> {
         match self {
             Self::Fixed(url) => Cow::Borrowed(url),

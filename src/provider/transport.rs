@@ -9,6 +9,7 @@ mod body;
 mod keys;
 mod limits;
 mod shown;
+mod upload;
 
 use std::{sync::Arc, time::Duration};
 
@@ -288,22 +289,10 @@ impl Transport {
                 .await
                 .map_err(|_| self.error(UpstreamErrorKind::Timeout(limits.late())))?
                 .map_err(|error| self.unsent(&error))?;
-            let error = if response.status().is_success() {
-                let left = self.keys.left(response.headers());
-                let answered = Answered {
-                    headers: visible_headers(response.headers(), &self.redactor),
-                    response,
-                    limits,
-                };
-                match read(answered).await {
-                    Ok(said) => {
-                        self.keys.succeeded(key, model, left, &self.provider);
-                        return Ok(said);
-                    }
-                    Err(error) => error,
-                }
-            } else {
-                self.refused(response, limits).await
+            let heard = self.heard(key, model, response, limits, &read).await;
+            let error = match heard {
+                Ok(said) => return Ok(said),
+                Err(error) => error,
             };
             let Some(reason) = self.keys.failed(key, model, &error) else {
                 return Err(error);
@@ -313,6 +302,29 @@ impl Transport {
                 last = Some((error.kind, reason));
             }
         }
+    }
+
+    /// Has a success `read` until something was said, and takes in that the key at `key` has done it.
+    async fn heard<T, F: Future<Output = Result<T, UpstreamError>>>(
+        &self,
+        key: usize,
+        model: &str,
+        response: reqwest::Response,
+        limits: Limits,
+        read: &impl Fn(Answered) -> F,
+    ) -> Result<T, UpstreamError> {
+        if !response.status().is_success() {
+            return Err(self.refused(response, limits).await);
+        }
+        let left = self.keys.left(response.headers());
+        let answered = Answered {
+            headers: visible_headers(response.headers(), &self.redactor),
+            response,
+            limits,
+        };
+        let said = read(answered).await?;
+        self.keys.succeeded(key, model, left, &self.provider);
+        Ok(said)
     }
 
     fn unsent(&self, error: &reqwest::Error) -> UpstreamError {

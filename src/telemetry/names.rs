@@ -20,6 +20,14 @@ pub const CACHE_DISK_BYTES: &str = "refrain_cache_disk_bytes";
 pub const CACHE_DISK_FAILURES: &str = "refrain_cache_disk_failures_total";
 /// Entries that there was no room for in the queue to the disk.
 pub const CACHE_DISK_DROPPED: &str = "refrain_cache_disk_dropped_total";
+/// Whether kept responses reach the disk.
+pub const RESPONSES_DISK_STATE: &str = "refrain_responses_disk_state";
+/// Length of the file of kept responses.
+pub const RESPONSES_DISK_BYTES: &str = "refrain_responses_disk_bytes";
+/// Writes to the file of kept responses that failed.
+pub const RESPONSES_DISK_FAILURES: &str = "refrain_responses_disk_failures_total";
+/// Responses that there was no room for in the queue to the disk.
+pub const RESPONSES_DISK_DROPPED: &str = "refrain_responses_disk_dropped_total";
 /// Tokens that no provider had to be paid for.
 pub const CACHE_SAVED_TOKENS: &str = "refrain_cache_saved_tokens_total";
 /// Answers that were compared with a neighbour's.
@@ -96,6 +104,23 @@ pub fn describe() {
     describe_counter!(
         CACHE_DISK_DROPPED,
         "Entries that the disk was too slow for; they are saved later"
+    );
+    describe_gauge!(
+        RESPONSES_DISK_STATE,
+        "1 if kept responses reach the disk, 0 if they are in memory only"
+    );
+    describe_gauge!(
+        RESPONSES_DISK_BYTES,
+        Unit::Bytes,
+        "Length of the file of kept responses"
+    );
+    describe_counter!(
+        RESPONSES_DISK_FAILURES,
+        "Failures of the file of kept responses, by reason"
+    );
+    describe_counter!(
+        RESPONSES_DISK_DROPPED,
+        "Kept responses that the disk was too slow for; they are saved later"
     );
     describe_counter!(
         CACHE_SAVED_TOKENS,

@@ -204,6 +204,20 @@ pub fn delivery_id(object: &[u8]) -> Option<String> {
     serde_json::from_slice::<Head>(object).ok()?.id
 }
 
+/// The id and the time of a whole answer's delivery; an empty one, and 0, where it has none.
+#[must_use]
+pub fn delivery_head(object: &[u8]) -> (String, u64) {
+    #[derive(Deserialize, Default)]
+    struct Head {
+        #[serde(default)]
+        id: String,
+        #[serde(default)]
+        created: u64,
+    }
+    let head: Head = serde_json::from_slice(object).unwrap_or_default();
+    (head.id, head.created)
+}
+
 /// Begins an object with what belongs to one delivery; what follows is written without its `{`.
 pub(super) fn write_head(out: &mut Vec<u8>, id: &str, object: &str, created: u64) {
     out.extend_from_slice(b"{\"id\":");

@@ -112,7 +112,8 @@ fn add_choice(choices: &mut Vec<Choice>, choice: Value) -> Result<(), Incomplete
     };
     for (key, value) in fields {
         match (key.as_str(), value) {
-            ("index", _) | ("delta" | "logprobs" | "finish_reason", Value::Null) => {}
+            // A `message` would stand beside the one that is put together.
+            ("index" | "message", _) | ("delta" | "logprobs" | "finish_reason", Value::Null) => {}
             ("delta", Value::Object(delta)) => merge(&mut choice.message, delta),
             ("finish_reason", Value::String(reason)) => choice.finish_reason = Some(reason),
             ("delta" | "finish_reason", _) => return Err(Incomplete::NotAChunk),

@@ -5,13 +5,22 @@
 //! Unknown fields stay as they are. Invariant: [`ChatRequest::body_for`] gives the client's own bytes
 //! whenever nothing has to be changed in them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+pub(super) use self::body::write_object;
 pub use self::{body::RequestBody, edit::Edit, shorten::Cut};
-use super::{controls::Controls, object};
+use super::{
+    completions::CONTINUES,
+    controls::Controls,
+    native::{Interface, Native, Only, Translated},
+    object,
+};
 
 mod body;
+mod check;
 mod edit;
 mod shorten;
 
@@ -66,6 +75,18 @@ pub struct ChatRequest {
     model: String,
     delivery: Delivery,
     drops_unsupported: bool,
+    origin: Option<Arc<Origin>>,
+}
+
+/// Where a request comes from that came in another interface.
+#[derive(Debug)]
+struct Origin {
+    /// `None` once the request is no longer what the client wrote.
+    native: Option<Native>,
+    interface: Interface,
+    only: Vec<Only>,
+    advice: Vec<&'static str>,
+    apart: Map<String, Value>,
 }
 
 impl ChatRequest {
@@ -76,6 +97,46 @@ impl ChatRequest {
     pub fn parse(raw: Bytes, controls: &mut Controls) -> Result<Self, Invalid> {
         let mut fields = object::read(&raw)?;
         let edited = take_controls(&mut fields, controls)?;
+        Self::of(raw, fields, edited, controls)
+    }
+
+    /// Understands what a request of another interface means, as [`ChatRequest::parse`] does.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn translated(translated: Translated, controls: &mut Controls) -> Result<Self, Invalid> {
+        let Translated {
+            mut chat,
+            native,
+            only,
+            advice,
+            apart,
+        } = translated;
+        let mut raw = Vec::with_capacity(native.body.len());
+        write_json(&mut raw, &chat);
+        let edited = take_controls(&mut chat, controls)?;
+        let request = Self::of(raw.into(), chat, edited, controls)
+            .map_err(|invalid| as_sent(Some(&native), invalid))?;
+        let interface = native.interface;
+        let origin = Origin {
+            native: Some(native),
+            interface,
+            only,
+            advice,
+            apart,
+        };
+        Ok(Self {
+            origin: Some(Arc::new(origin)),
+            ..request
+        })
+    }
+
+    fn of(
+        raw: Bytes,
+        fields: Map<String, Value>,
+        edited: bool,
+        controls: &Controls,
+    ) -> Result<Self, Invalid> {
         let model = match fields.get("model") {
             Some(Value::String(model)) if !model.is_empty() => model.clone(),
             None | Some(Value::Null) => {
@@ -83,8 +144,8 @@ impl ChatRequest {
             }
             Some(other) => return Err(wrong_type("model", "a non-empty string", other)),
         };
-        check_numbers(&fields)?;
-        check_messages(&fields)?;
+        check::numbers(&fields)?;
+        check::messages(&fields)?;
         let delivery = delivery(&fields)?;
         Ok(Self {
             raw,
@@ -93,7 +154,56 @@ impl ChatRequest {
             model,
             delivery,
             drops_unsupported: controls.drop_unsupported == Some(true),
+            origin: None,
         })
+    }
+
+    /// The interface that it came in, if not as a chat request.
+    #[must_use]
+    pub fn interface(&self) -> Option<Interface> {
+        Some(self.origin.as_ref()?.interface)
+    }
+
+    /// Whether a text is to be gone on with ([`Inbound::continued`](super::completions::Inbound::continued)): the
+    /// messages are no chat, and only who has completions can be asked.
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        self.interface() == Some(Interface::Completions) && self.fields.contains_key(CONTINUES)
+    }
+
+    /// The client's own words in that interface, if all of them are still asked.
+    #[must_use]
+    pub fn native(&self) -> Option<&Native> {
+        self.origin.as_ref()?.native.as_ref()
+    }
+
+    /// What of the client's words this chat request does not say.
+    #[must_use]
+    pub fn only_native(&self) -> &[Only] {
+        self.origin.as_ref().map_or(&[], |origin| &origin.only)
+    }
+
+    /// What shapes the answer of a provider that gets the client's own words, and is in no field of this request.
+    #[must_use]
+    pub fn apart(&self) -> Option<&Map<String, Value>> {
+        let origin = self.origin.as_ref()?;
+        (!origin.apart.is_empty()).then_some(&origin.apart)
+    }
+
+    /// Fields that only advise: they may be left out where they can't be followed.
+    #[must_use]
+    pub fn advice(&self) -> &[&'static str] {
+        self.origin.as_ref().map_or(&[], |origin| &origin.advice)
+    }
+
+    /// What is wrong with the chat request, for a client that may have sent another: its field is named only where
+    /// the client's words have it, too.
+    #[must_use]
+    pub fn as_sent(&self, invalid: Invalid) -> Invalid {
+        match &self.origin {
+            None => invalid,
+            Some(origin) => as_sent(origin.native.as_ref(), invalid),
+        }
     }
 
     /// The body as the client sent it.
@@ -136,6 +246,18 @@ impl ChatRequest {
     }
 }
 
+fn as_sent(native: Option<&Native>, invalid: Invalid) -> Invalid {
+    // Deeper down, the same name may stand for something else.
+    let is_there = |param: &str| native.is_some_and(|native| native.has(param));
+    match invalid.param {
+        Some(param) if !is_there(&param) => Invalid {
+            message: format!("as a chat request, {}", invalid.message),
+            param: None,
+        },
+        param => Invalid { param, ..invalid },
+    }
+}
+
 /// Appends `value` as JSON. Text and JSON values always can be written, into memory too.
 pub(super) fn write_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     let written = serde_json::to_writer(out, value);
@@ -145,7 +267,8 @@ pub(super) fn write_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Si
     );
 }
 
-fn take_controls(
+/// Takes the gateway's own controls out of a body and puts them over those of the headers; says whether there were any.
+pub(super) fn take_controls(
     fields: &mut Map<String, Value>,
     controls: &mut Controls,
 ) -> Result<bool, Invalid> {
@@ -197,163 +320,6 @@ fn delivery(fields: &Map<String, Value>) -> Result<Delivery, Invalid> {
     }
 }
 
-fn check_numbers(fields: &Map<String, Value>) -> Result<(), Invalid> {
-    const RANGES: [(&str, f64, f64); 4] = [
-        ("temperature", 0.0, 2.0),
-        ("top_p", 0.0, 1.0),
-        ("presence_penalty", -2.0, 2.0),
-        ("frequency_penalty", -2.0, 2.0),
-    ];
-    const COUNTS: [(&str, u64, u64); 4] = [
-        ("n", 1, 128),
-        ("max_tokens", 1, u32::MAX as u64),
-        ("max_completion_tokens", 1, u32::MAX as u64),
-        ("top_logprobs", 0, 20),
-    ];
-    for (name, least, most) in RANGES {
-        match fields.get(name) {
-            None | Some(Value::Null) => {}
-            Some(Value::Number(number)) => {
-                if !number
-                    .as_f64()
-                    .is_some_and(|number| (least..=most).contains(&number))
-                {
-                    let message =
-                        format!("`{name}` is {number}; it must be from {least} to {most}");
-                    return Err(invalid(name, message));
-                }
-            }
-            Some(other) => return Err(wrong_type(name, "a number", other)),
-        }
-    }
-    for (name, least, most) in COUNTS {
-        match fields.get(name) {
-            None | Some(Value::Null) => {}
-            Some(Value::Number(number)) => {
-                if !number
-                    .as_u64()
-                    .is_some_and(|number| (least..=most).contains(&number))
-                {
-                    let rule = format!("a whole number from {least} to {most}");
-                    return Err(invalid(
-                        name,
-                        format!("`{name}` is {number}; it must be {rule}"),
-                    ));
-                }
-            }
-            Some(other) => return Err(wrong_type(name, "a whole number", other)),
-        }
-    }
-    Ok(())
-}
-
-fn check_messages(fields: &Map<String, Value>) -> Result<(), Invalid> {
-    let messages = match fields.get("messages") {
-        Some(Value::Array(messages)) => messages,
-        None | Some(Value::Null) => {
-            return Err(invalid("messages", "you must provide `messages`, an array"));
-        }
-        Some(other) => return Err(wrong_type("messages", "an array of objects", other)),
-    };
-    if messages.is_empty() {
-        return Err(invalid(
-            "messages",
-            "`messages` is empty; send at least one message",
-        ));
-    }
-    for (position, message) in messages.iter().enumerate() {
-        let is_last = position + 1 == messages.len();
-        check_message(&format!("messages[{position}]"), message, is_last)?;
-    }
-    Ok(())
-}
-
-fn check_message(at: &str, message: &Value, is_last: bool) -> Result<(), Invalid> {
-    let Value::Object(message) = message else {
-        return Err(wrong_type(
-            at,
-            "an object with `role` and `content`",
-            message,
-        ));
-    };
-    let role = match message.get("role") {
-        Some(Value::String(role)) => role.as_str(),
-        None | Some(Value::Null) => {
-            return Err(invalid(
-                format!("{at}.role"),
-                format!("`{at}` has no `role`"),
-            ));
-        }
-        Some(other) => return Err(wrong_type(&format!("{at}.role"), "a string", other)),
-    };
-    if ![
-        "system",
-        "developer",
-        "user",
-        "assistant",
-        "tool",
-        "function",
-    ]
-    .contains(&role)
-    {
-        let rule = "system, developer, user, assistant, tool or function";
-        let message = format!("`{at}.role` is `{}`; it must be {rule}", shortened(role));
-        return Err(invalid(format!("{at}.role"), message));
-    }
-    let place = format!("{at}.content");
-    match message.get("content") {
-        Some(Value::String(text)) => {
-            if is_last && role == "user" && text.trim().is_empty() {
-                return Err(invalid(
-                    place,
-                    "the last message has no text; write a question",
-                ));
-            }
-            Ok(())
-        }
-        Some(Value::Array(parts)) => check_parts(&place, parts),
-        None | Some(Value::Null) => {
-            if role == "assistant" {
-                return Ok(());
-            }
-            Err(invalid(
-                place.clone(),
-                format!("`{place}` is missing; a {role} message needs it"),
-            ))
-        }
-        Some(other) => Err(wrong_type(&place, "a string or an array of parts", other)),
-    }
-}
-
-fn check_parts(at: &str, parts: &[Value]) -> Result<(), Invalid> {
-    if parts.is_empty() {
-        return Err(invalid(
-            at,
-            format!("`{at}` is an empty array; send at least one part"),
-        ));
-    }
-    for (position, part) in parts.iter().enumerate() {
-        let at = format!("{at}[{position}]");
-        match part.get("type") {
-            Some(Value::String(kind)) => {
-                if kind == "text" && !part.get("text").is_some_and(Value::is_string) {
-                    return Err(invalid(
-                        format!("{at}.text"),
-                        format!("`{at}` is a text part without a string `text`"),
-                    ));
-                }
-            }
-            None | Some(_) => {
-                return Err(invalid(
-                    at.clone(),
-                    format!("`{at}` must be an object with a `type`"),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn wrong_type(at: &str, wanted: &str, got: &Value) -> Invalid {
     let got = match got {
         Value::Null => "null",
@@ -368,10 +334,6 @@ fn wrong_type(at: &str, wanted: &str, got: &Value) -> Invalid {
         at,
         format!("invalid type for `{at}`: expected {wanted}, but got {got}"),
     )
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]

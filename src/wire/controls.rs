@@ -62,7 +62,24 @@ pub struct InvalidControl {
     pub message: String,
 }
 
+/// The gateway's own fields at the top of a body; `cache` is one if it says what LiteLLM's clients say.
+const FIELDS: [&str; 6] = [
+    "refrain",
+    "task_type",
+    "prefer_fast",
+    "trim_messages",
+    "drop_unsupported",
+    "drop_params",
+];
+
 impl Controls {
+    /// Whether a field at the top of a body is the gateway's own. What is wrong with it is said where it is read.
+    #[must_use]
+    pub fn is_control_field(name: &str, value: &Value) -> bool {
+        let is_cache = || Self::default().apply_litellm(value).unwrap_or(true);
+        FIELDS.contains(&name) || (name == "cache" && is_cache())
+    }
+
     /// Whether a header of this name (lower case) can hold a control, so that requests without any
     /// need no reading.
     #[must_use]

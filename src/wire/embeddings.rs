@@ -1,24 +1,114 @@
 //! `POST /v1/embeddings`, asked and answered.
 //!
-//! Source: <https://platform.openai.com/docs/api-reference/embeddings/create> (seen 2026-11).
+//! A request is a list of items that can be asked apart ([`EmbeddingsRequest::part`]): the vector of one does not
+//! depend on its neighbours. Source: <https://platform.openai.com/docs/api-reference/embeddings/create> (seen 2026-11).
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+mod list;
+mod vector;
+
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{chat::Invalid, object};
+pub use self::{
+    list::{Embeddings, List},
+    vector::Vector,
+};
+use super::{
+    chat::{Invalid, take_controls, write_json},
+    controls::Controls,
+    object,
+};
 use crate::units::Tokens;
 
-/// The most texts of one request.
-const MOST_INPUTS: usize = 2048;
+/// The most items of one request.
+pub const MOST_INPUTS: usize = 2048;
+/// The first number that no vocabulary has a token for, and that many servers can't hold.
+const NO_TOKEN: u64 = 1 << 31;
 
 /// What is to be embedded; not empty, and no item is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// Texts.
     Texts(Vec<String>),
-    /// So many texts as numbers of tokens, which only who made the tokens can read.
-    Tokens(usize),
+    /// Texts as numbers of tokens, which only who made the tokens can read.
+    Tokens(Vec<Vec<u32>>),
+}
+
+impl Input {
+    /// How many items there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.len(),
+            Self::Tokens(lists) => lists.len(),
+        }
+    }
+
+    /// Whether there is none; never, in a request that was understood.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The items, in order.
+    pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
+        let (texts, lists): (&[String], &[Vec<u32>]) = match self {
+            Self::Texts(texts) => (texts, &[]),
+            Self::Tokens(lists) => (&[], lists),
+        };
+        let texts = texts.iter().map(|text| Item::Text(text));
+        texts.chain(lists.iter().map(|list| Item::Tokens(list)))
+    }
+
+    /// Those at these places, in this order.
+    fn part(&self, places: &[usize]) -> Self {
+        fn at<T: Clone>(all: &[T], places: &[usize]) -> Vec<T> {
+            let found = places.iter().filter_map(|place| all.get(*place));
+            found.cloned().collect()
+        }
+        match self {
+            Self::Texts(texts) => Self::Texts(at(texts, places)),
+            Self::Tokens(lists) => Self::Tokens(at(lists, places)),
+        }
+    }
+}
+
+/// One of the things that are to be embedded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item<'r> {
+    /// A text.
+    Text(&'r str),
+    /// Numbers of tokens.
+    Tokens(&'r [u32]),
+}
+
+impl Item<'_> {
+    /// How long it is beside others of its kind: bytes of a text, or tokens.
+    #[must_use]
+    pub fn weight(self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Tokens(list) => list.len() as u64,
+        }
+    }
+
+    /// About how many tokens it has: four bytes of a text are one in English.
+    #[must_use]
+    pub fn estimate(self) -> Tokens {
+        match self {
+            Self::Text(text) => Tokens((text.len() as u64).div_ceil(4)),
+            Self::Tokens(list) => Tokens(list.len() as u64),
+        }
+    }
+
+    /// More tokens than it has, of whatever language: a token is two bytes or more on average, but for random letters.
+    #[must_use]
+    pub fn bound(self) -> Tokens {
+        match self {
+            Self::Text(text) => Tokens((text.len() as u64).div_ceil(2)),
+            Self::Tokens(list) => Tokens(list.len() as u64),
+        }
+    }
 }
 
 /// How numbers are written.
@@ -33,9 +123,12 @@ pub enum VectorFormat {
 /// A request that has been understood.
 #[derive(Debug, Clone)]
 pub struct EmbeddingsRequest {
-    raw: Bytes,
+    /// As the client wrote it, if it can go out so.
+    raw: Option<Bytes>,
+    /// All fields, with nothing in `input`.
     fields: Map<String, Value>,
-    edited: bool,
+    /// Whether the client wrote its only item without a list around it.
+    is_bare: bool,
     drops_unsupported: bool,
     model: String,
     input: Input,
@@ -43,29 +136,21 @@ pub struct EmbeddingsRequest {
     dimensions: Option<u32>,
 }
 
-fn invalid(param: &str, message: impl Into<String>) -> Invalid {
+fn invalid(param: impl Into<String>, message: impl Into<String>) -> Invalid {
     Invalid {
         message: message.into(),
-        param: Some(param.to_owned()),
+        param: Some(param.into()),
     }
 }
 
 impl EmbeddingsRequest {
-    /// Understands a body, and takes the gateway's own fields out of it.
+    /// Understands a body, and takes the gateway's own controls out of it and into `controls`.
     ///
     /// # Errors
     /// [`Invalid`], with the field where there is one.
-    pub fn parse(raw: Bytes) -> Result<Self, Invalid> {
+    pub fn parse(raw: Bytes, controls: &mut Controls) -> Result<Self, Invalid> {
         let mut fields = object::read(&raw)?;
-        let before = fields.len();
-        let mut drops_unsupported = false;
-        for ours in ["drop_unsupported", "drop_params"] {
-            match fields.remove(ours) {
-                None | Some(Value::Null) => {}
-                Some(Value::Bool(drops)) => drops_unsupported |= drops,
-                Some(_) => return Err(invalid(ours, format!("`{ours}` must be true or false"))),
-            }
-        }
+        let edited = take_controls(&mut fields, controls)?;
         let model = match fields.get("model") {
             Some(Value::String(model)) if !model.is_empty() => model.clone(),
             _ => return Err(invalid("model", "you must provide a `model`, a text")),
@@ -93,12 +178,17 @@ impl EmbeddingsRequest {
                 Some(number)
             }
         };
+        let written = fields.get_mut("input").map(Value::take);
+        let is_bare = match &written {
+            Some(Value::Array(list)) => list.iter().all(Value::is_number),
+            _ => true,
+        };
         Ok(Self {
-            input: input(fields.get("input"))?,
-            raw,
-            edited: fields.len() != before,
+            input: input(written.unwrap_or_default())?,
+            raw: (!edited).then_some(raw),
             fields,
-            drops_unsupported,
+            is_bare,
+            drops_unsupported: controls.drop_unsupported == Some(true),
             model,
             format,
             dimensions,
@@ -135,6 +225,12 @@ impl EmbeddingsRequest {
         self.dimensions
     }
 
+    /// The end user on whose behalf it is asked.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.fields.get("user").and_then(Value::as_str)
+    }
+
     /// Fields that OpenAI's documentation does not have.
     pub fn unknown_fields(&self) -> impl Iterator<Item = (&String, &Value)> {
         const KNOWN: [&str; 5] = ["model", "input", "encoding_format", "dimensions", "user"];
@@ -143,19 +239,53 @@ impl EmbeddingsRequest {
         fields.into_iter()
     }
 
+    /// The same request for the items at these places only.
+    #[must_use]
+    pub fn part(&self, places: &[usize]) -> Self {
+        Self {
+            raw: None,
+            fields: self.fields.clone(),
+            is_bare: false,
+            model: self.model.clone(),
+            input: self.input.part(places),
+            ..*self
+        }
+    }
+
     /// The body for a provider that calls the model `model`; the client's own bytes if they can stay.
     #[must_use]
     pub fn body_for(&self, model: &str) -> Bytes {
-        if self.model == model && !self.edited {
-            return self.raw.clone();
+        if let Some(raw) = self.raw.as_ref().filter(|_| self.model == model) {
+            return raw.clone();
         }
-        let mut fields = self.fields.clone();
-        fields.insert("model".to_owned(), json!(model));
-        Value::Object(fields).to_string().into()
+        let mut bytes = vec![b'{'];
+        for (position, (name, value)) in self.fields.iter().enumerate() {
+            if position > 0 {
+                bytes.push(b',');
+            }
+            write_json(&mut bytes, name);
+            bytes.push(b':');
+            match (name.as_str(), &self.input) {
+                ("model", _) => write_json(&mut bytes, model),
+                ("input", Input::Texts(texts)) => write_items(&mut bytes, texts, self.is_bare),
+                ("input", Input::Tokens(lists)) => write_items(&mut bytes, lists, self.is_bare),
+                _ => write_json(&mut bytes, value),
+            }
+        }
+        bytes.push(b'}');
+        bytes.into()
     }
 }
 
-fn input(input: Option<&Value>) -> Result<Input, Invalid> {
+/// Appends items as JSON; the only one without a list around it if it `is_bare`.
+fn write_items(out: &mut Vec<u8>, items: &[impl serde::Serialize], is_bare: bool) {
+    match items {
+        [only] if is_bare => write_json(out, only),
+        several => write_json(out, several),
+    }
+}
+
+fn input(input: Value) -> Result<Input, Invalid> {
     const AT: &str = "input";
     let rule = || {
         let message = "`input` must be a text, a list of texts, a list of tokens, or a list of \
@@ -163,82 +293,79 @@ fn input(input: Option<&Value>) -> Result<Input, Invalid> {
         invalid(AT, message)
     };
     let list = match input {
-        Some(Value::String(text)) if !text.is_empty() => {
-            return Ok(Input::Texts(vec![text.clone()]));
+        Value::String(text) if !text.is_empty() => return Ok(Input::Texts(vec![text])),
+        Value::Array(list) => list,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            return Err(rule());
         }
-        Some(Value::Array(list)) if !list.is_empty() => list,
-        _ => return Err(rule()),
     };
-    if list.iter().all(is_token) {
-        return Ok(Input::Tokens(1));
-    }
-    if list.len() > MOST_INPUTS {
-        let message = format!(
-            "`input` has {} items; at most {MOST_INPUTS} go together",
-            list.len()
-        );
-        return Err(invalid(AT, message));
-    }
-    let are_tokens = |item: &Value| {
-        let tokens = item.as_array();
-        tokens.is_some_and(|tokens| !tokens.is_empty() && tokens.iter().all(is_token))
-    };
-    if list.iter().all(are_tokens) {
-        return Ok(Input::Tokens(list.len()));
-    }
-    let texts = list.iter().map(|item| {
-        let text = item.as_str().filter(|text| !text.is_empty());
-        text.map(str::to_owned)
-    });
-    texts
-        .collect::<Option<Vec<_>>>()
-        .map(Input::Texts)
-        .ok_or_else(rule)
-}
-
-fn is_token(value: &Value) -> bool {
-    value
-        .as_u64()
-        .is_some_and(|token| u32::try_from(token).is_ok())
-}
-
-/// An answer: one vector for each item of the input, in its order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Embeddings {
-    /// The model, as the provider names it.
-    pub model: String,
-    /// The vectors.
-    pub vectors: Vec<Vec<f32>>,
-    /// The tokens read; `None` if the provider does not count them.
-    pub tokens: Option<Tokens>,
-}
-
-impl Embeddings {
-    /// The `list` object that clients get. Tokens that nobody counted are 0.
-    #[must_use]
-    pub fn to_json(&self, format: VectorFormat) -> Vec<u8> {
-        let data = self.vectors.iter().enumerate().map(|(index, vector)| {
-            let embedding = match format {
-                VectorFormat::Float => json!(vector),
-                VectorFormat::Base64 => {
-                    let bytes: Vec<u8> = vector
-                        .iter()
-                        .flat_map(|number| number.to_le_bytes())
-                        .collect();
-                    json!(STANDARD.encode(bytes))
+    match list.first() {
+        None => Err(rule()),
+        Some(Value::Number(_)) => Ok(Input::Tokens(vec![tokens(&list, AT)?])),
+        Some(_) if list.len() > MOST_INPUTS => {
+            let message = format!(
+                "`input` has {} items; at most {MOST_INPUTS} go together",
+                list.len()
+            );
+            Err(invalid(AT, message))
+        }
+        Some(Value::Array(_)) => {
+            let lists = list.iter().enumerate().map(|(place, item)| {
+                let at = format!("input[{place}]");
+                match item.as_array() {
+                    Some(list) if list.is_empty() => Err(empty(&at)),
+                    Some(list) => tokens(list, &at),
+                    None => Err(mixed(&at, "lists of tokens", item)),
                 }
-            };
-            json!({"object": "embedding", "index": index, "embedding": embedding})
-        });
-        let tokens = self.tokens.map_or(0, |tokens| tokens.0);
-        let body = json!({
-            "object": "list",
-            "data": data.collect::<Vec<_>>(),
-            "model": self.model,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        });
-        body.to_string().into_bytes()
+            });
+            Ok(Input::Tokens(lists.collect::<Result<_, _>>()?))
+        }
+        Some(_) => {
+            let texts = list.into_iter().enumerate().map(|(place, item)| {
+                let at = format!("input[{place}]");
+                if let Value::String(text) = item {
+                    if text.is_empty() {
+                        Err(empty(&at))
+                    } else {
+                        Ok(text)
+                    }
+                } else {
+                    Err(mixed(&at, "texts", &item))
+                }
+            });
+            Ok(Input::Texts(texts.collect::<Result<_, _>>()?))
+        }
     }
+}
+
+fn tokens(list: &[Value], at: &str) -> Result<Vec<u32>, Invalid> {
+    let one = |(place, value): (usize, &Value)| {
+        let token = value.as_u64().filter(|token| *token < NO_TOKEN);
+        let token = token.and_then(|token| u32::try_from(token).ok());
+        token.ok_or_else(|| {
+            let message = "a token is a whole number from 0 to 2147483647, as its tokenizer \
+                           numbers it";
+            invalid(format!("{at}[{place}]"), message)
+        })
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+fn empty(at: &str) -> Invalid {
+    invalid(at, format!("`{at}` is empty, and nothing has no vector"))
+}
+
+fn mixed(at: &str, those: &str, other: &Value) -> Invalid {
+    let found = match other {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    let message = format!("`{at}` is {found}, in a list of {those}; send one kind at a time");
+    invalid(at, message)
 }
 
 /// The tokens that the `usage` of a provider's answer names.
@@ -254,10 +381,13 @@ pub fn read_usage(body: &[u8]) -> Result<Option<Tokens>, &'static str> {
     #[derive(serde::Deserialize)]
     struct Usage {
         prompt_tokens: Option<u64>,
+        total_tokens: Option<u64>,
     }
     match serde_json::from_slice::<List>(body) {
         Ok(list) if !list.data.is_empty() => {
-            Ok(list.usage.and_then(|usage| usage.prompt_tokens).map(Tokens))
+            let usage = list.usage;
+            let tokens = usage.and_then(|usage| usage.prompt_tokens.or(usage.total_tokens));
+            Ok(tokens.map(Tokens))
         }
         Ok(_) | Err(_) => Err("JSON without a list of embeddings in `data`"),
     }
@@ -266,9 +396,10 @@ pub fn read_usage(body: &[u8]) -> Result<Option<Tokens>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn parse(body: &Value) -> Result<EmbeddingsRequest, Invalid> {
-        EmbeddingsRequest::parse(body.to_string().into())
+        EmbeddingsRequest::parse(body.to_string().into(), &mut Controls::default())
     }
 
     #[test]
@@ -279,29 +410,38 @@ mod tests {
             of(json!(["a", "b"])).unwrap(),
             Input::Texts(vec!["a".into(), "b".into()])
         );
-        assert_eq!(of(json!([1, 2])).unwrap(), Input::Tokens(1));
-        assert_eq!(of(json!([[1], [2, 3]])).unwrap(), Input::Tokens(2));
-        for wrong in [
-            json!(null),
-            json!(""),
-            json!([]),
-            json!(7),
-            json!({}),
-            json!(["a", ""]),
-            json!(["a", 1]),
-            json!([[]]),
-            json!([[1], []]),
-            json!([[-1]]),
-            json!([1.5]),
-            json!([4_294_967_296_u64]),
-            json!(vec!["a"; 2049]),
+        assert_eq!(of(json!([1, 2])).unwrap(), Input::Tokens(vec![vec![1, 2]]));
+        assert_eq!(
+            of(json!([[1], [2, 3]])).unwrap(),
+            Input::Tokens(vec![vec![1], vec![2, 3]])
+        );
+        for (wrong, at) in [
+            (json!(null), "input"),
+            (json!(""), "input"),
+            (json!([]), "input"),
+            (json!(7), "input"),
+            (json!({}), "input"),
+            (json!(["a", ""]), "input[1]"),
+            (json!(["a", 1]), "input[1]"),
+            (json!(["a", [1]]), "input[1]"),
+            (json!([null, "a"]), "input[0]"),
+            (json!([1, "a"]), "input[1]"),
+            (json!([[]]), "input[0]"),
+            (json!([[1], []]), "input[1]"),
+            (json!([[1], "a"]), "input[1]"),
+            (json!([[1, -1]]), "input[0][1]"),
+            (json!([1.5]), "input[0]"),
+            (json!([1, 2.0]), "input[1]"),
+            (json!([1, 2_147_483_648_u64]), "input[1]"),
+            (json!([[1], [1e30]]), "input[1][0]"),
+            (json!(vec!["a"; 2049]), "input"),
+            (json!(vec![[1]; 2049]), "input"),
         ] {
-            assert_eq!(
-                of(wrong.clone()).unwrap_err().param.as_deref(),
-                Some("input"),
-                "{wrong}"
-            );
+            let refused = of(wrong.clone()).unwrap_err();
+            assert_eq!(refused.param.as_deref(), Some(at), "{wrong}");
         }
+        // One list of tokens is one item, however long.
+        assert!(of(json!(vec![7; 9000])).is_ok());
         assert!(of(json!(vec!["a"; 2048])).is_ok());
     }
 
@@ -325,7 +465,7 @@ mod tests {
     #[test]
     fn only_another_name_changes_the_body() {
         let raw = Bytes::from_static(b"{ \"model\": \"m\", \"input\": \"a\", \"x\": 1 }");
-        let request = EmbeddingsRequest::parse(raw.clone()).unwrap();
+        let request = EmbeddingsRequest::parse(raw.clone(), &mut Controls::default()).unwrap();
         assert_eq!(request.body_for("m"), raw);
         let sent: Value = serde_json::from_slice(&request.body_for("n")).unwrap();
         assert_eq!(sent, json!({"model": "n", "input": "a", "x": 1}));
@@ -337,15 +477,31 @@ mod tests {
     }
 
     #[test]
-    fn vectors_are_written_both_ways() {
-        let answer = Embeddings {
-            model: "e".into(),
-            vectors: vec![vec![0.5, -1.0]],
-            tokens: Some(Tokens(3)),
-        };
-        let text = |format| String::from_utf8(answer.to_json(format)).unwrap();
-        insta::assert_snapshot!(text(VectorFormat::Float), @r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1.0]}],"model":"e","usage":{"prompt_tokens":3,"total_tokens":3}}"#);
-        insta::assert_snapshot!(text(VectorFormat::Base64), @r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AAAAPwAAgL8="}],"model":"e","usage":{"prompt_tokens":3,"total_tokens":3}}"#);
+    fn a_part_asks_for_some_of_the_items() {
+        let body = json!({"model": "m", "input": ["a", "b", "c"], "dimensions": 3, "x": [1]});
+        let part = parse(&body).unwrap().part(&[2, 0, 9]);
+        let sent: Value = serde_json::from_slice(&part.body_for("m")).unwrap();
+        let expected = json!({"model": "m", "input": ["c", "a"], "dimensions": 3, "x": [1]});
+        assert_eq!(sent, expected);
+        let body = json!({"model": "m", "input": [[1, 2], [3]]});
+        let part = parse(&body).unwrap().part(&[1]);
+        assert_eq!(part.body_for("n"), r#"{"model":"n","input":[[3]]}"#);
+        assert_eq!(
+            parse(&json!({"model": "m", "input": [1, 2]}))
+                .unwrap()
+                .body_for("n"),
+            r#"{"model":"n","input":[1,2]}"#
+        );
+    }
+
+    #[test]
+    fn controls_in_the_body_are_the_gateways() {
+        let body = json!({"model": "m", "input": "a", "refrain": {"ttl": 5, "no-cache": true}, "cache": {"namespace": "n"}});
+        let mut controls = Controls::default();
+        let request = EmbeddingsRequest::parse(body.to_string().into(), &mut controls).unwrap();
+        assert!(controls.no_cache && controls.ttl.is_some() && controls.namespace.is_some());
+        assert_eq!(request.body_for("m"), r#"{"model":"m","input":"a"}"#);
+        assert_eq!(request.unknown_fields().count(), 0);
     }
 
     #[test]
@@ -353,6 +509,8 @@ mod tests {
         let answer = br#"{"object":"list","data":[{"embedding":[1]}],"usage":{"prompt_tokens":4,"total_tokens":4}}"#;
         assert_eq!(read_usage(answer), Ok(Some(Tokens(4))));
         assert_eq!(read_usage(br#"{"data":[{}]}"#), Ok(None));
+        let total = br#"{"data":[{}],"usage":{"total_tokens":5}}"#;
+        assert_eq!(read_usage(total), Ok(Some(Tokens(5))));
         for wrong in ["", "<html>", "{}", "{\"data\":[]}"] {
             assert!(read_usage(wrong.as_bytes()).is_err());
         }

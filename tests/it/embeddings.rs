@@ -1,5 +1,11 @@
-//! `POST /v1/embeddings`, handed on to who has them.
+//! `POST /v1/embeddings`: handed on, remembered item by item, divided among calls, and made here.
 
+mod batches;
+mod checks;
+mod local;
+mod remembered;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -21,9 +27,13 @@ async fn upstream() -> Upstream {
 
 /// A gateway before it, with one more model that has another name here.
 async fn gateway(upstream: &Upstream) -> Gateway {
+    setup(upstream, "").start().await
+}
+
+fn setup(upstream: &Upstream, more: &str) -> Setup {
     let alias =
-        model("house-embedder", &["main/gpt-test"]) + "price = { input = 0.5, output = 0.0 }";
-    Gateway::setup(upstream, &alias).start().await
+        model("house-embedder", &["main/gpt-test"]) + "price = { input = 0.5, output = 0.0 }\n";
+    Gateway::setup(upstream, &(more.to_owned() + &alias))
 }
 
 fn answer() -> Answer {
@@ -33,11 +43,40 @@ fn answer() -> Answer {
     )
 }
 
+/// An answer with these vectors of one number each, in the words of a provider that says `tokens`.
+fn vectors(numbers: &[f64], tokens: u64) -> Answer {
+    let data = numbers.iter().enumerate().map(
+        |(index, number)| json!({"object": "embedding", "index": index, "embedding": [number]}),
+    );
+    Answer::json(&json!({
+        "object": "list", "data": data.collect::<Vec<_>>(), "model": "e-1",
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }))
+}
+
 async fn ask(gateway: &Gateway, body: &Value) -> Reply {
     gateway
         .request("POST", "/v1/embeddings", body.to_string())
         .send()
         .await
+}
+
+/// The first numbers of the vectors of an answer, in its order.
+#[track_caller]
+fn numbers(reply: &Reply) -> Vec<f64> {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let list = reply.json();
+    let data = list["data"].as_array().unwrap();
+    let one = |(place, datum): (usize, &Value)| {
+        assert_eq!(datum["index"], json!(place));
+        let embedding = &datum["embedding"];
+        let Some(text) = embedding.as_str() else {
+            return embedding[0].as_f64().unwrap();
+        };
+        let bytes = STANDARD.decode(text).unwrap();
+        f64::from(f32::from_le_bytes(*bytes.first_chunk().unwrap()))
+    };
+    data.iter().enumerate().map(one).collect()
 }
 
 #[tokio::test]
@@ -52,7 +91,7 @@ async fn bytes_pass_both_ways() {
     assert!(reply.text().starts_with(r#"{"object":"list", "data":"#));
     assert_eq!(upstream.only().body, body);
     assert_eq!(reply.header("x-refrain-provider"), "main");
-    assert_eq!(reply.way(), "bypass");
+    assert_eq!(reply.way(), "miss");
 }
 
 #[tokio::test]
@@ -60,7 +99,7 @@ async fn another_name_and_our_own_fields_are_taken_care_of() {
     let upstream = upstream().await;
     let gateway = gateway(&upstream).await;
     upstream.script(answer());
-    let body = json!({"model": "house-embedder", "input": "a", "drop_unsupported": true});
+    let body = json!({"model": "house-embedder", "input": "a", "drop_unsupported": true, "refrain": {"tags": ["x"]}});
     let reply = ask(&gateway, &body).await;
     assert_eq!(reply.status, 200);
     assert_eq!(
@@ -69,46 +108,6 @@ async fn another_name_and_our_own_fields_are_taken_care_of() {
     );
     assert_eq!(reply.header("x-refrain-cost-usd"), "0.00000200");
     assert_eq!(gateway.stats().await["requests"]["billed_tokens"], 4);
-}
-
-#[tokio::test]
-async fn what_can_not_be_embedded_is_refused_before_anybody_is_asked() {
-    let upstream = upstream().await;
-    let gateway = gateway(&upstream).await;
-    for (fields, param) in [
-        (json!({"input": ""}), "input"),
-        (json!({"input": []}), "input"),
-        (json!({"input": ["a", ""]}), "input"),
-        (json!({"input": vec!["a"; 2049]}), "input"),
-        (json!({"input": [-1]}), "input"),
-        (
-            json!({"input": "a", "encoding_format": "hex"}),
-            "encoding_format",
-        ),
-        (json!({"input": "a", "dimensions": 0}), "dimensions"),
-        (json!({"input": "a", "model": null}), "model"),
-    ] {
-        let mut body = json!({"model": "gpt-test"});
-        body.as_object_mut()
-            .unwrap()
-            .extend(fields.as_object().cloned().unwrap());
-        let reply = ask(&gateway, &body).await;
-        assert_eq!(
-            (reply.status, &reply.error()["param"]),
-            (400, &json!(param)),
-            "{fields}"
-        );
-    }
-    for body in ["", "[]", "{", "\u{fffd}"] {
-        let reply = gateway.request("POST", "/v1/embeddings", body).send().await;
-        assert_eq!(reply.status, 400);
-    }
-    let unknown = ask(&gateway, &json!({"model": "nobody", "input": "a"})).await;
-    assert_eq!(
-        (unknown.status, unknown.error()["code"].as_str()),
-        (404, Some("model_not_found"))
-    );
-    assert_eq!(upstream.calls(), 0);
 }
 
 #[tokio::test]
@@ -134,24 +133,4 @@ async fn the_next_target_answers_for_one_that_fails() {
     first.script(Answer::error(400, "too long"));
     let reply = ask(&gateway, &json!({"model": "both", "input": "a"})).await;
     assert_eq!((reply.status, second.calls()), (400, 3));
-}
-
-#[tokio::test]
-async fn a_provider_without_embeddings_says_so() {
-    let config =
-        "[[providers]]\nname = \"demo\"\nkind = \"demo\"\n".to_owned() + &model("m", &["demo/m"]);
-    let gateway = Setup::new(&config).start().await;
-    let reply = ask(&gateway, &json!({"model": "m", "input": "a"})).await;
-    let error = reply.error();
-    assert_eq!(
-        (reply.status, &error["code"]),
-        (400, &json!("unsupported_parameter"))
-    );
-    assert!(
-        error["message"]
-            .as_str()
-            .unwrap()
-            .contains("provider `demo` has no embeddings")
-    );
-    assert_eq!(reply.header("x-refrain-error-origin"), "gateway");
 }

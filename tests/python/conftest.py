@@ -3,14 +3,17 @@
 import hashlib
 import re
 
+import anthropic
 import dialects
 import openai
 import pytest
 from gateway import ROOT, Gateway
+from google import genai
 from openai_schema import AsyncChecked, Checked
 from strict_anthropic import Anthropic
 from strict_gemini import Gemini
 from strict_ollama import Ollama
+from strict_openai import OpenAI
 from upstream import Upstream
 
 UPSTREAM_KEY = "sk-planted-upstream-7d1c"
@@ -145,6 +148,27 @@ name = "llama-*"
 targets = ["ollama/*"]
 """
 
+# A provider that has OpenAI's other interfaces too.
+WHOLE = """
+[[providers]]
+name = "whole"
+kind = "openai"
+base_url = "{whole}/v1"
+api_key_env = "OPENAI_API_KEY"
+interfaces = ["responses", "completions"]
+
+[[models]]
+name = "w-*"
+targets = ["whole/*"]
+"""
+
+ENDPOINTS = """
+[endpoints]
+moderations = "whole"
+audio = "whole"
+images = "whole"
+"""
+
 # Of each gateway's output, under a test that failed.
 MOST_LINES = 40
 GATEWAYS = pytest.StashKey[list[Gateway]]()
@@ -173,6 +197,11 @@ def claude():
 @pytest.fixture(scope="session")
 def llama():
     yield from running(Ollama(None, SECRETS))
+
+
+@pytest.fixture(scope="session")
+def whole():
+    yield from running(OpenAI(UPSTREAM_KEY, SECRETS))
 
 
 def running(fake):
@@ -241,6 +270,36 @@ def native(start, upstream, gemini, claude, llama):
 
 
 @pytest.fixture(scope="session")
+def surfaces(start, upstream, gemini, claude, llama, whole):
+    """The same, with a provider that has all of OpenAI's interfaces."""
+    config = NATIVE.format(
+        openai=upstream.base_url, gemini=gemini.url, anthropic=claude.url, ollama=llama.url
+    )
+    return start(
+        "surfaces",
+        config + WHOLE.format(whole=whole.url),
+        OPENAI_API_KEY=UPSTREAM_KEY,
+        GEMINI_API_KEY=GEMINI_KEY,
+        ANTHROPIC_API_KEY=ANTHROPIC_KEY,
+        REFRAIN_CACHE__SEMANTIC="off",
+    )
+
+
+@pytest.fixture(scope="session")
+def passing(start, whole):
+    """What is only passed on, and client keys."""
+    config = ENDPOINTS + WHOLE.format(whole=whole.url) + CLIENTS
+    return start(
+        "passing",
+        config.format(other=hashlib.sha256(OTHER_CLIENT_KEY.encode()).hexdigest()),
+        OPENAI_API_KEY=UPSTREAM_KEY,
+        CLIENT_KEY=CLIENT_KEY,
+        MATE_KEY=MATE_KEY,
+        REFRAIN_CACHE__SEMANTIC="off",
+    )
+
+
+@pytest.fixture(scope="session")
 def demo(start):
     """The repository's own configuration, as a newcomer starts it: no key, demo provider."""
     # An Ollama of this machine would be found and used.
@@ -291,6 +350,34 @@ def connect(found):
     yield connect
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def openai_client(surfaces):
+    """Of answers that `found` has no schema of."""
+    http_client = openai.DefaultHttpxClient(trust_env=False)
+    with openai.OpenAI(
+        base_url=f"{surfaces.url}/v1", api_key=CLIENT_KEY, max_retries=0, http_client=http_client
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def claude_client(surfaces):
+    http_client = anthropic.DefaultHttpxClient(trust_env=False)
+    with anthropic.Anthropic(
+        base_url=surfaces.url, api_key=CLIENT_KEY, max_retries=0, http_client=http_client
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def google_client(surfaces):
+    options = genai.types.HttpOptions(
+        base_url=surfaces.url, api_version="v1beta", client_args={"trust_env": False}
+    )
+    with genai.Client(api_key=CLIENT_KEY, http_options=options) as client:
+        yield client
 
 
 @pytest.fixture

@@ -66,6 +66,10 @@ def heard_by_openai(body):
         content = message.get("content") or []
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
         found = [("text", part["text"]) for part in parts if part["type"] == "text"]
+        for part in parts:
+            if part["type"] == "image_url":
+                kind, _, data = part["image_url"]["url"].partition(";base64,")
+                found.append(("media", kind.removeprefix("data:"), data))
         for call in message.get("tool_calls", []):
             names[call["id"]] = call["function"]["name"]
             arguments = json.loads(call["function"]["arguments"])

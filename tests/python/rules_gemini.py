@@ -157,7 +157,10 @@ def check_part(part):
     if inline := part.get("inlineData"):
         kind = inline.get("mimeType")
         refuse_unless(kind in MEDIA_TYPES, f"unsupported MIME type: {kind}")
-        refuse_unless(base64.b64decode(inline.get("data", ""), validate=True), "no inline data")
+        # Either alphabet will do, as in all JSON of protocol buffers; Google's own client takes
+        # the one for URLs.
+        data = inline.get("data", "").translate(str.maketrans("-_", "+/"))
+        refuse_unless(base64.b64decode(data, validate=True), "no inline data")
     if file := part.get("fileData"):
         kind = file.get("mimeType")
         refuse_unless(kind is None or kind in MEDIA_TYPES, f"unsupported MIME type: {kind}")

@@ -7,7 +7,7 @@ import base64
 import json
 import re
 
-from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types import Message, MessageCountTokensParams, RawMessageStreamEvent
 from rules_anthropic import BETA, REQUESTS, check
 from strict_server import (
     PROMPT_TOKENS,
@@ -21,6 +21,7 @@ from strict_server import (
 from strict_types import Strict, refuse_unless
 
 RESPONSE = Strict(Message)
+COUNT = Strict(MessageCountTokensParams)
 EVENT = Strict(RawMessageStreamEvent)
 STATUSES = {
     "bad_request": (400, "invalid_request_error"),
@@ -52,8 +53,13 @@ class AnthropicHandler(Handler):
             BETA.read(json.dumps(name))
         kind = (version, bool(betas))
         refuse_unless(kind in REQUESTS, f"anthropic-version {version!r}")
-        is_call = (self.command, received.path) == ("POST", "/v1/messages")
+        is_count = received.path == "/v1/messages/count_tokens"
+        is_call = self.command == "POST" and (is_count or received.path == "/v1/messages")
         refuse_unless(is_call and not received.query, f"no such address: {self.path}")
+        if is_count:
+            COUNT.read(received.raw)
+            self.fake.take(received.body["model"], received)
+            return self.send(200, {"input_tokens": PROMPT_TOKENS})
         REQUESTS[kind].read(received.raw)
         check(received.body, self.fake.signatures)
         self.answer(received.body, self.fake.take(received.body["model"], received))

@@ -63,6 +63,11 @@ class Fails:
     headers: dict = field(default_factory=dict)
 
 
+def fails(about):
+    """An error of which a limit lasts longer than the gateway waits: it is asked once, at once."""
+    return Fails(about, headers={"retry-after": "17"} if about == "rate_limit" else {})
+
+
 @dataclass
 class BreaksOff:
     """A stream that ends after some words: by a closed connection, or by the provider's error."""
@@ -210,7 +215,12 @@ class Handler(BaseHTTPRequestHandler):
         self.serve()
 
     def serve(self):
-        raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = int(self.headers.get("content-length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:
+            # Whoever hung up has asked nothing.
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
             received = self.read(raw, headers)

@@ -9,7 +9,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from openai_schema import AsyncChecked, Checked
 from pydantic import BaseModel
-from strict_server import Answer, Call, Fails
+from strict_server import Answer, Call, fails
 
 pytestmark = [
     pytest.mark.anyio,
@@ -151,6 +151,6 @@ def test_structured_answers_by_calls(chat, dialect, model):
 
 
 def test_errors(chat, dialect, model):
-    dialect.script(model, Fails("rate_limit"))
+    dialect.script(model, fails("rate_limit"))
     with pytest.raises(openai.RateLimitError):
         chat.invoke(MESSAGES)

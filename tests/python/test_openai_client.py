@@ -32,6 +32,7 @@ def cache_of(headers):
     return headers["x-refrain-cache"], headers["cache-status"]
 
 
+LOCAL = "local/all-MiniLM-L6-v2"
 MISS = ("miss", "refrain; fwd=miss; stored")
 EXACT = ("exact", "refrain; hit; detail=exact")
 SEMANTIC = ("semantic", "refrain; hit; detail=semantic")
@@ -555,11 +556,14 @@ async def test_many_at_once_that_ask_the_same(async_client, upstream, model):
 def test_models(client):
     models = client.models.list()
     assert models.object == "list"
-    # Named ones with an active provider; patterns and aliases are no names to choose from.
-    [model] = models.data
+    # Named ones with an active provider; patterns and aliases are no names to choose from. The
+    # gateway's own encoder is one that `/v1/embeddings` takes.
+    model, local = models.data
     assert (model.id, model.object, model.owned_by) == ("gpt-4o", "model", "openai")
-    assert model.created > 1_700_000_000
-    assert [model.id for model in client.models.list()] == ["gpt-4o"]
+    assert (local.id, local.object, local.owned_by) == (LOCAL, "model", "refrain")
+    assert model.created > 1_700_000_000 and local.created > 1_600_000_000
+    assert [model.id for model in client.models.list()] == ["gpt-4o", LOCAL]
+    assert client.models.retrieve(LOCAL) == local
 
 
 @pytest.mark.parametrize("name", ["gpt-4o", "house-model", "t-anything", "openai/org/model-x"])
@@ -569,7 +573,7 @@ def test_retrieve_a_model(client, name):
 
 
 async def test_async_models(async_client):
-    assert [model.id async for model in async_client.models.list()] == ["gpt-4o"]
+    assert [model.id async for model in async_client.models.list()] == ["gpt-4o", LOCAL]
     assert (await async_client.models.retrieve("gpt-4o")).owned_by == "openai"
 
 
@@ -1096,7 +1100,7 @@ def test_streaming_response(client, model):
 def test_the_demo_provider(connect, demo):
     client = connect(demo)
     assert "gpt-4o" in [model.id for model in client.models.list()]
-    assert {model.owned_by for model in client.models.list()} == {"demo"}
+    assert {model.owned_by for model in client.models.list() if model.id != LOCAL} == {"demo"}
     question = ask("Which planet is the largest?")
     raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=question)
     completion = raw.parse()

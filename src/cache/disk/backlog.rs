@@ -8,20 +8,23 @@ use std::{
     mem,
 };
 
-use super::record::{Key, Record};
+use super::{
+    record::Record,
+    stored::{Key, Stored},
+};
 
 /// What is to become of one key.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum Change<R = Record> {
     /// It gets this record.
-    Put(Box<Record>),
+    Put(Box<R>),
     /// It goes.
     Remove,
     /// It goes if what the file holds is damaged.
     Prune,
 }
 
-impl Change {
+impl<R: Stored> Change<R> {
     /// The bytes that it takes: a place in the table, and the record.
     fn size(&self) -> usize {
         const PLACE: usize = 64;
@@ -33,18 +36,29 @@ impl Change {
 }
 
 /// Changes that become durable together.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
+#[derive(Debug)]
+pub(super) struct Batch<R = Record> {
     /// All that was there before goes first.
     pub(super) clear: bool,
     /// The last change of each key.
-    pub(super) changes: HashMap<Key, Change>,
+    pub(super) changes: HashMap<Key, Change<R>>,
     /// The small values that changed, by name.
     pub(super) meta: BTreeSet<String>,
     bytes: usize,
 }
 
-impl Batch {
+impl<R> Default for Batch<R> {
+    fn default() -> Self {
+        Self {
+            clear: false,
+            changes: HashMap::new(),
+            meta: BTreeSet::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl<R> Batch<R> {
     pub(super) fn is_empty(&self) -> bool {
         !self.clear && self.changes.is_empty() && self.meta.is_empty()
     }
@@ -72,15 +86,15 @@ enum Missing {
 
 /// The changes since the last batch was taken.
 #[derive(Debug)]
-pub(super) struct Backlog {
-    pending: Batch,
+pub(super) struct Backlog<R = Record> {
+    pending: Batch<R>,
     /// The bytes of the batch that is being written.
     taken: usize,
     most: usize,
     missing: Missing,
 }
 
-impl Backlog {
+impl<R: Stored> Backlog<R> {
     /// An empty one that takes in records up to `most` bytes. Removals may take as much again.
     pub(super) fn new(most: usize) -> Self {
         Self {
@@ -91,7 +105,7 @@ impl Backlog {
         }
     }
 
-    pub(super) fn pending(&self) -> &Batch {
+    pub(super) fn pending(&self) -> &Batch<R> {
         &self.pending
     }
 
@@ -117,8 +131,8 @@ impl Backlog {
     }
 
     /// Takes a record in; `false` if there is no room for it.
-    pub(super) fn put(&mut self, record: Record) -> bool {
-        let key = record.fingerprint;
+    pub(super) fn put(&mut self, record: R) -> bool {
+        let key = record.key();
         // The place of an older record of this key is free for it.
         self.forget(&key);
         let room = self.room(record.size());
@@ -165,7 +179,7 @@ impl Backlog {
     }
 
     /// What waits, to be written now.
-    pub(super) fn take(&mut self) -> Batch {
+    pub(super) fn take(&mut self) -> Batch<R> {
         self.taken = self.pending.bytes;
         mem::take(&mut self.pending)
     }
@@ -196,7 +210,7 @@ impl Backlog {
         }
     }
 
-    fn set(&mut self, key: Key, change: Change) {
+    fn set(&mut self, key: Key, change: Change<R>) {
         self.forget(&key);
         self.pending.bytes += change.size();
         self.pending.changes.insert(key, change);
@@ -332,7 +346,7 @@ mod tests {
 
     #[test]
     fn removals_without_end_become_one() {
-        let mut backlog = Backlog::new(6_400);
+        let mut backlog = Backlog::<Record>::new(6_400);
         for key in 0..201 {
             backlog.remove(record(key).fingerprint);
         }

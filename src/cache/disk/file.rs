@@ -21,22 +21,18 @@ use redb::{
 use super::{
     backlog::{Batch, Change},
     failure::{Failure, OpenError, SetAside, caught},
-    record::{Key, decode, encode, seal, unseal},
+    stored::{Key, Kind, Stored, decode, encode, seal, unseal},
 };
 
-const FILE: &str = "cache.redb";
-const LOCK: &str = "cache.lock";
-const SET_ASIDE: &str = "cache.redb.corrupt-";
 /// How many files that were set aside are kept.
 const KEPT_ASIDE: usize = 3;
 
 /// The layout of the tables below; a file of another one is set aside.
 const SCHEMA: u64 = 1;
-const ENTRIES: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("entries");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 const ABOUT_SCHEMA: &str = "schema";
-/// Bytes of all values of [`ENTRIES`].
+/// Bytes of all values of the entries.
 const ABOUT_LIVE: &str = "live";
 
 /// redb's own cache. Writes touch the branches of one tree; answers come from memory.
@@ -70,6 +66,7 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
+    kind: Kind,
     attach: Attach_,
     lock: File,
 }
@@ -92,16 +89,19 @@ impl std::fmt::Debug for Attach_ {
 
 impl Directory {
     /// Makes the directory, for its owner only, if it is not there, and locks it.
-    pub(super) fn open(path: &Path, attach: Attach) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &Path, kind: Kind, attach: Attach) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Io {
             path: path.to_owned(),
             source,
         };
         make_directory(path).map_err(failed)?;
-        let lock = private().open(path.join(LOCK)).map_err(failed)?;
+        let lock = private()
+            .open(path.join(format!("{}.lock", kind.name)))
+            .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
+                kind,
                 attach: Attach_(attach),
                 lock,
             }),
@@ -110,10 +110,15 @@ impl Directory {
         }
     }
 
+    /// Where the file is.
+    fn at(&self) -> PathBuf {
+        self.path.join(format!("{}.redb", self.kind.name))
+    }
+
     /// Opens the file that is there, or a fresh one in its place.
     pub(super) fn file(&self, compact_above: u64) -> Result<Opened, OpenError> {
         let failed = |source| OpenError::Io {
-            path: self.path.join(FILE),
+            path: self.at(),
             source,
         };
         let why = match caught(|| self.try_file(compact_above)) {
@@ -125,7 +130,7 @@ impl Directory {
             }
             Ok(Err(why)) => why,
             Err(Failure::Storage(redb::Error::DatabaseAlreadyOpen)) => {
-                return Err(OpenError::InUse(self.path.join(FILE)));
+                return Err(OpenError::InUse(self.at()));
             }
             Err(Failure::Storage(redb::Error::Io(error)) | Failure::Io(error))
                 if matches!(
@@ -162,7 +167,7 @@ impl Directory {
 
     /// Removes the file. It works on a full disk; where it doesn't, an empty file does as well.
     pub(super) fn unlink(&self) -> io::Result<()> {
-        let path = self.path.join(FILE);
+        let path = self.at();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 OpenOptions::new().write(true).open(&path)?.set_len(0)
@@ -173,36 +178,42 @@ impl Directory {
 
     /// Renames the file, and removes the oldest ones that were renamed before.
     pub(super) fn set_aside(&self, why: String) -> io::Result<SetAside> {
+        let aside = format!("{}.redb.corrupt-", self.kind.name);
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix(SET_ASIDE));
+            let number = name.to_str().and_then(|name| name.strip_prefix(&*aside));
             numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
         numbers.sort_unstable();
         let next = numbers.last().map_or(1, |last| last.saturating_add(1));
-        let named = |number| self.path.join(format!("{SET_ASIDE}{number}"));
+        let named = |number| self.path.join(format!("{aside}{number}"));
         for old in numbers.iter().rev().skip(KEPT_ASIDE - 1) {
             fs::remove_file(named(*old))?;
         }
         let path = named(next);
-        fs::rename(self.path.join(FILE), &path)?;
+        fs::rename(self.at(), &path)?;
         Ok(SetAside { path, why })
     }
 
     /// The file, or what is wrong with what is there.
     fn try_file(&self, compact_above: u64) -> Result<Result<DataFile, String>, Failure> {
-        let path = self.path.join(FILE);
+        let path = self.at();
         let open = || -> Result<Database, Failure> {
             Ok((self.attach.0)(private().open(&path)?).map_err(redb::Error::from)?)
         };
         let mut database = open()?;
-        let live = match read_about(&database)? {
+        let live = match read_about(&database, self.kind)? {
             About::Empty => {
-                lay_out(&database)?;
+                lay_out(&database, self.kind)?;
                 0
             }
-            About::Foreign => return Ok(Err("it is not a cache of this program".to_owned())),
+            About::Foreign => {
+                return Ok(Err(format!(
+                    "it is not a {} file of this program",
+                    self.kind.name
+                )));
+            }
             About::Schema(SCHEMA, live) => live,
             About::Schema(other, _) => {
                 return Ok(Err(format!(
@@ -219,6 +230,7 @@ impl Directory {
         }
         Ok(Ok(DataFile {
             database,
+            kind: self.kind,
             path,
             live,
         }))
@@ -232,7 +244,7 @@ enum About {
     Schema(u64, u64),
 }
 
-fn read_about(database: &Database) -> Result<About, redb::Error> {
+fn read_about(database: &Database, kind: Kind) -> Result<About, redb::Error> {
     let read = database.begin_read()?;
     let mut names: Vec<String> = read
         .list_tables()?
@@ -242,7 +254,9 @@ fn read_about(database: &Database) -> Result<About, redb::Error> {
     if names.is_empty() {
         return Ok(About::Empty);
     }
-    if names != [ABOUT.name(), ENTRIES.name(), META.name()] {
+    let mut ours = [ABOUT.name(), kind.table, META.name()];
+    ours.sort_unstable();
+    if names != ours {
         return Ok(About::Foreign);
     }
     let about = read.open_table(ABOUT)?;
@@ -255,9 +269,14 @@ fn read_about(database: &Database) -> Result<About, redb::Error> {
     })
 }
 
-fn lay_out(database: &Database) -> Result<(), redb::Error> {
+/// The table of the entries, by key.
+fn entries(kind: Kind) -> TableDefinition<'static, Key, &'static [u8]> {
+    TableDefinition::new(kind.table)
+}
+
+fn lay_out(database: &Database, kind: Kind) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
-    write.open_table(ENTRIES)?;
+    write.open_table(entries(kind))?;
     write.open_table(META)?;
     write.open_table(ABOUT)?.insert(ABOUT_SCHEMA, SCHEMA)?;
     write.commit()?;
@@ -267,6 +286,7 @@ fn lay_out(database: &Database) -> Result<(), redb::Error> {
 /// An open file.
 pub(super) struct DataFile {
     database: Database,
+    kind: Kind,
     path: PathBuf,
     /// Bytes of all values.
     live: u64,
@@ -285,17 +305,17 @@ pub(super) type Records = redb::OwnedRange<Key, &'static [u8]>;
 
 impl DataFile {
     /// Makes a batch durable; on an error the file's state is unknown. `meta` has the small values.
-    pub(super) fn commit(
+    pub(super) fn commit<R: Stored>(
         &mut self,
-        batch: Batch,
+        batch: Batch<R>,
         meta: &BTreeMap<String, Bytes>,
     ) -> Result<(), Failure> {
         caught(|| Ok(self.try_commit(batch, meta)?))
     }
 
-    fn try_commit(
+    fn try_commit<R: Stored>(
         &mut self,
-        batch: Batch,
+        batch: Batch<R>,
         meta: &BTreeMap<String, Bytes>,
     ) -> Result<(), redb::Error> {
         let mut write = self.database.begin_write()?;
@@ -303,21 +323,21 @@ impl DataFile {
         write.set_quick_repair(true);
         let mut live = self.live;
         if batch.clear {
-            write.delete_table(ENTRIES)?;
+            write.delete_table(entries(self.kind))?;
             live = 0;
         }
         {
-            let mut entries = write.open_table(ENTRIES)?;
+            let mut entries = write.open_table(entries(self.kind))?;
             let mut changes: Vec<_> = batch.changes.into_iter().collect();
             // Neighbours share pages.
             changes.sort_unstable_by_key(|(key, _)| *key);
             for (key, change) in changes {
                 let value = match &change {
-                    Change::Put(record) => encode(record),
+                    Change::Put(record) => encode(&**record),
                     Change::Remove => None,
                     Change::Prune => {
                         let held = entries.get(key)?;
-                        if held.is_some_and(|held| decode(&key, held.value()).is_ok()) {
+                        if held.is_some_and(|held| decode::<R>(&key, held.value()).is_ok()) {
                             continue;
                         }
                         None
@@ -360,7 +380,7 @@ impl DataFile {
                     found.insert(name.to_owned(), Bytes::copy_from_slice(content));
                 }
                 Err(_damaged) => {
-                    tracing::warn!("a value of the cache's file is damaged; it is left out")
+                    tracing::warn!("a value of {} is damaged; it is left out", self.kind.title)
                 }
             }
         }
@@ -371,7 +391,9 @@ impl DataFile {
     pub(super) fn records(&self) -> Result<(Records, u64), Failure> {
         caught(|| {
             let read = self.database.begin_read().map_err(redb::Error::from)?;
-            let table = read.open_table(ENTRIES).map_err(redb::Error::from)?;
+            let table = read
+                .open_table(entries(self.kind))
+                .map_err(redb::Error::from)?;
             let count = table.len().map_err(redb::Error::from)?;
             let records = table.range_owned::<Key>(..).map_err(redb::Error::from)?;
             Ok((records, count))

@@ -8,12 +8,13 @@ use std::{
 use super::{
     failure::SetAside,
     file::Records,
-    record::{Damaged, Key, Record, decode},
+    record::Record,
     shared::Shared,
+    stored::{Damaged, Key, Stored, decode},
 };
 
 /// A key, and what it has.
-type Row = (Key, Result<Record, Damaged>);
+type Row<R> = (Key, Result<R, Damaged>);
 
 /// The records of a file. It is read while it is iterated, as it was when it was opened; newer
 /// changes go on beside it.
@@ -21,21 +22,21 @@ type Row = (Key, Result<Record, Damaged>);
 /// A damaged record is skipped and deleted. If the order or number of records shows that the file
 /// itself is damaged, the iteration ends early, the file is set aside, and
 /// [`super::Disk::take_unsaved`] asks for everything.
-pub struct Loaded {
+pub struct Loaded<R: Stored = Record> {
     records: Option<Records>,
     expected: u64,
     seen: u64,
     damaged: u64,
     last: Option<Key>,
     set_aside: Option<SetAside>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<R>>,
 }
 
-impl Loaded {
+impl<R: Stored> Loaded<R> {
     pub(super) fn new(
         records: Option<(Records, u64)>,
         set_aside: Option<SetAside>,
-        shared: Arc<Shared>,
+        shared: Arc<Shared<R>>,
     ) -> Self {
         let (records, expected) = records.map_or((None, 0), |(records, n)| (Some(records), n));
         Self {
@@ -68,7 +69,7 @@ impl Loaded {
     }
 
     /// The next row; `Err` if the file is damaged beyond a record.
-    fn row(&mut self) -> Result<Option<Row>, Damaged> {
+    fn row(&mut self) -> Result<Option<Row<R>>, Damaged> {
         let Some(records) = &mut self.records else {
             return Ok(None);
         };
@@ -93,10 +94,10 @@ impl Loaded {
     }
 }
 
-impl Iterator for Loaded {
-    type Item = Record;
+impl<R: Stored> Iterator for Loaded<R> {
+    type Item = R;
 
-    fn next(&mut self) -> Option<Record> {
+    fn next(&mut self) -> Option<R> {
         loop {
             match self.row() {
                 Ok(Some((_, Ok(record)))) => return Some(record),
@@ -111,7 +112,8 @@ impl Iterator for Loaded {
                         self.shared.renew();
                     } else if self.damaged > 0 {
                         let records = self.damaged;
-                        tracing::warn!(records, "deleted damaged records of the cache's file");
+                        let title = R::KIND.title;
+                        tracing::warn!(records, "deleted damaged records of {title}");
                     }
                     return None;
                 }
@@ -120,7 +122,7 @@ impl Iterator for Loaded {
     }
 }
 
-impl std::fmt::Debug for Loaded {
+impl<R: Stored> std::fmt::Debug for Loaded<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Loaded")
             .field("expected", &self.expected)

@@ -1,22 +1,13 @@
-//! One entry as it lies in the file: its form, its checksum, its vector.
-//!
-//! A value is `version (1 byte) · checksum (8 bytes) · fields (postcard)`. The checksum is the
-//! beginning of BLAKE3 over version, key and fields, so that a value under another's key is as
-//! damaged as one with a flipped bit. Invariant: what [`decode`] gives back was written as it is.
+//! An entry of the cache as it lies in the file: its fields, its vector.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::embed::{Embedding, EncoderId};
-
-/// What an entry is found by: the fingerprint of its request.
-pub type Key = [u8; 32];
-
-/// The form of [`Record`] below. A change of its fields needs a new number, and a reader of the old
-/// form beside the new one.
-const VERSION: u8 = 1;
-const CHECKSUM: usize = 8;
-const HEAD: usize = 1 + CHECKSUM;
+use super::stored::{Key, Kind, Metrics, Stored, beginning};
+use crate::{
+    embed::{Embedding, EncoderId},
+    telemetry::names,
+};
 
 /// One entry, as plain data: hashes, numbers, texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,58 +135,38 @@ fn encoder_tag(encoder: &EncoderId) -> [u8; 8] {
     beginning(blake3::hash(encoder.as_str().as_bytes()))
 }
 
-fn beginning(hash: blake3::Hash) -> [u8; CHECKSUM] {
-    let mut short = [0; CHECKSUM];
-    for (to, from) in short.iter_mut().zip(hash.as_bytes()) {
-        *to = *from;
+impl Stored for Record {
+    const KIND: Kind = Kind {
+        name: "cache",
+        title: "the cache's file",
+        table: "entries",
+        metrics: Metrics {
+            state: names::CACHE_DISK_STATE,
+            bytes: names::CACHE_DISK_BYTES,
+            failures: names::CACHE_DISK_FAILURES,
+            dropped: names::CACHE_DISK_DROPPED,
+        },
+    };
+
+    fn key(&self) -> Key {
+        self.fingerprint
     }
-    short
-}
 
-/// The checksum of a value under its name.
-fn checksum(version: u8, name: &[u8], content: &[u8]) -> [u8; CHECKSUM] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[version]);
-    hasher.update(&(name.len() as u64).to_le_bytes());
-    hasher.update(name);
-    hasher.update(content);
-    beginning(hasher.finalize())
-}
+    fn size(&self) -> usize {
+        Self::size(self)
+    }
 
-/// Why a value is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the value is damaged or of an unknown version")]
-pub(super) struct Damaged;
+    fn write(&self) -> Option<Vec<u8>> {
+        postcard::to_allocvec(self).ok()
+    }
 
-/// `content` under `name`, with its version and checksum before it.
-pub(super) fn seal(name: &[u8], content: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(HEAD + content.len());
-    value.push(VERSION);
-    value.extend_from_slice(&checksum(VERSION, name, content));
-    value.extend_from_slice(content);
-    value
-}
-
-/// What [`seal`] got.
-pub(super) fn unseal<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], Damaged> {
-    let (version, rest) = value.split_first().ok_or(Damaged)?;
-    let (sum, content) = rest.split_first_chunk::<CHECKSUM>().ok_or(Damaged)?;
-    let intact = *version == VERSION && *sum == checksum(VERSION, name, content);
-    intact.then_some(content).ok_or(Damaged)
-}
-
-/// The value of a record; `None` if it has no serial form, which no record is without.
-pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
-    let fields = postcard::to_allocvec(record).ok()?;
-    Some(seal(&record.fingerprint, &fields))
-}
-
-/// The record of a value.
-pub(super) fn decode(key: &Key, value: &[u8]) -> Result<Record, Damaged> {
-    let fields = unseal(key, value)?;
-    let mut record: Record = postcard::from_bytes(fields).map_err(|_not_ours| Damaged)?;
-    record.fingerprint = *key;
-    Ok(record)
+    fn read(key: Key, fields: &[u8]) -> Option<Self> {
+        let record: Self = postcard::from_bytes(fields).ok()?;
+        Some(Self {
+            fingerprint: key,
+            ..record
+        })
+    }
 }
 
 #[cfg(test)]
@@ -203,7 +174,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cache::disk::tests::record;
+    use crate::cache::disk::{
+        stored::{Damaged, decode, encode, seal},
+        tests::record,
+    };
 
     #[test]
     fn a_flipped_bit_anywhere_is_noticed() {
@@ -214,20 +188,26 @@ mod tests {
             let mut flipped = value.clone();
             flipped[at / 8] ^= 1 << (at % 8);
             assert_eq!(
-                decode(&record.fingerprint, &flipped),
+                decode::<Record>(&record.fingerprint, &flipped),
                 Err(Damaged),
                 "bit {at}"
             );
         }
         for length in 0..value.len() {
-            assert_eq!(decode(&record.fingerprint, &value[..length]), Err(Damaged));
+            assert_eq!(
+                decode::<Record>(&record.fingerprint, &value[..length]),
+                Err(Damaged)
+            );
         }
     }
 
     #[test]
     fn a_value_under_anothers_key_is_damaged() {
         let value = encode(&record(1)).unwrap();
-        assert_eq!(decode(&record(2).fingerprint, &value), Err(Damaged));
+        assert_eq!(
+            decode::<Record>(&record(2).fingerprint, &value),
+            Err(Damaged)
+        );
     }
 
     #[test]
@@ -257,9 +237,9 @@ mod tests {
 
         #[test]
         fn garbage_is_damaged_and_nothing_worse(key: Key, value: Vec<u8>, fields: Vec<u8>) {
-            prop_assert_eq!(decode(&key, &value), Err(Damaged));
+            prop_assert_eq!(decode::<Record>(&key, &value), Err(Damaged));
             // Even with a right checksum, as a bug could write it.
-            let _any = decode(&key, &seal(&key, &fields));
+            let _any = decode::<Record>(&key, &seal(&key, &fields));
         }
     }
 }

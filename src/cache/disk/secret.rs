@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     file::{make_directory, private},
-    record::{seal, unseal},
+    stored::{seal, unseal},
 };
 
 const FILE: &str = "secret";

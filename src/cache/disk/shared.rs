@@ -10,17 +10,17 @@ use bytes::Bytes;
 use super::{
     Mode, State,
     backlog::{Backlog, Room, Unsaved},
-    record::{Key, Record},
+    stored::{Key, Stored},
 };
-use crate::{clock::Clock, telemetry::names};
+use crate::clock::Clock;
 
 /// So many changes or bytes don't wait for more.
 const CHANGES: usize = 1_000;
 const BYTES: usize = 8 << 20;
 /// What the thread shares.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) inner: Mutex<Inner>,
+pub(super) struct Shared<R> {
+    pub(super) inner: Mutex<Inner<R>>,
     /// Something for the thread to do.
     pub(super) work: Condvar,
     /// Something was done: there is room, or a flush is over.
@@ -29,8 +29,8 @@ pub(super) struct Shared {
 }
 
 #[derive(Debug)]
-pub(super) struct Inner {
-    pub(super) backlog: Backlog,
+pub(super) struct Inner<R> {
+    pub(super) backlog: Backlog<R>,
     pub(super) meta: BTreeMap<String, Bytes>,
     pub(super) state: State,
     /// Flushes asked for, and the last one that is over.
@@ -43,7 +43,7 @@ pub(super) struct Inner {
     pub(super) closed: bool,
 }
 
-impl Inner {
+impl<R: Stored> Inner<R> {
     fn serving(&self) -> bool {
         matches!(self.state.mode, Mode::Serving) && !self.closed
     }
@@ -58,7 +58,7 @@ impl Inner {
     }
 }
 
-impl Shared {
+impl<R: Stored> Shared<R> {
     pub(super) fn new(queue_bytes: usize, meta: BTreeMap<String, Bytes>, clock: &Clock) -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -85,13 +85,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner<R>> {
         // Nothing is left half done where a panic could come from.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the backlog, if there is a file to be changed.
-    fn change<T>(&self, change: impl FnOnce(&mut Backlog) -> T) -> Option<T> {
+    fn change<T>(&self, change: impl FnOnce(&mut Backlog<R>) -> T) -> Option<T> {
         let mut inner = self.lock();
         if !inner.serving() {
             return None;
@@ -105,14 +105,14 @@ impl Shared {
         Some(result)
     }
 
-    pub(super) fn put(&self, record: Record) {
+    pub(super) fn put(&self, record: R) {
         if self.change(|backlog| backlog.put(record)) == Some(false) {
             self.lock().state.dropped += 1;
-            metrics::counter!(names::CACHE_DISK_DROPPED).increment(1);
+            metrics::counter!(R::KIND.metrics.dropped).increment(1);
         }
     }
 
-    pub(super) fn put_blocking(&self, record: Record) -> bool {
+    pub(super) fn put_blocking(&self, record: R) -> bool {
         let size = record.size();
         let mut inner = self.lock();
         while inner.serving() && inner.backlog.room(size) == Room::Later {

@@ -55,7 +55,7 @@ fn version(number: u64, answer: &str) -> Record {
 }
 
 fn open(directory: &Path) -> (Disk, Loaded) {
-    Disk::open(directory, &Clock::system(), &Options::default()).unwrap()
+    Disk::<Record>::open(directory, &Clock::system(), &Options::default()).unwrap()
 }
 
 fn held(directory: &Path) -> BTreeMap<Key, Record> {
@@ -119,7 +119,7 @@ fn nobody_else_may_read_it() {
 fn a_directory_is_for_one() {
     let directory = tempfile::tempdir().unwrap();
     let (disk, loaded) = open(directory.path());
-    let again = Disk::open(directory.path(), &Clock::system(), &Options::default());
+    let again = Disk::<Record>::open(directory.path(), &Clock::system(), &Options::default());
     let error = again.unwrap_err();
     assert!(matches!(error, OpenError::InUse(_)) && error.to_string().contains("another process"));
     let clone = disk.clone();
@@ -133,7 +133,7 @@ fn a_directory_is_for_one() {
 #[test]
 fn a_path_that_is_no_directory_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let opened = Disk::open(file.path(), &Clock::system(), &Options::default());
+    let opened = Disk::<Record>::open(file.path(), &Clock::system(), &Options::default());
     assert!(matches!(opened, Err(OpenError::Io { .. })));
 }
 
@@ -171,7 +171,7 @@ fn writes_without_room_are_dropped_and_asked_for() {
         queue_bytes: 200_000,
         ..Options::default()
     };
-    let (disk, _) = Disk::open(directory.path(), &Clock::system(), &options).unwrap();
+    let (disk, _) = Disk::<Record>::open(directory.path(), &Clock::system(), &options).unwrap();
     disk.put(version(0, "old"));
     disk.flush().unwrap();
     // Held up by nothing but itself, the thread may or may not keep up; what is true is true.
@@ -253,7 +253,8 @@ fn a_mostly_empty_file_shrinks_when_it_is_opened() {
         compact_above: 1 << 20,
         ..Options::default()
     };
-    let (disk, loaded) = Disk::open(directory.path(), &Clock::system(), &options).unwrap();
+    let (disk, loaded) =
+        Disk::<Record>::open(directory.path(), &Clock::system(), &options).unwrap();
     assert_eq!(loaded.count(), 10);
     drop(disk);
     assert!(length() < before / 4, "{before} to {}", length());

@@ -24,8 +24,9 @@ use super::{
     failure::Failure,
     file::{DataFile, Directory},
     shared::{Inner, Shared},
+    stored::Stored,
 };
-use crate::{clock::Moment, telemetry::names};
+use crate::clock::Moment;
 
 /// How long changes are collected for one commit. With two commits of a third of a second, on a
 /// slow disk, a change is durable within a second.
@@ -37,8 +38,8 @@ const CALM: Duration = Duration::from_secs(600);
 
 /// What there is to do next.
 #[derive(Debug)]
-enum Work {
-    Commit(Batch, BTreeMap<String, Bytes>, u64),
+enum Work<R> {
+    Commit(Batch<R>, BTreeMap<String, Bytes>, u64),
     Renew,
     Retry,
     Stop,
@@ -46,8 +47,8 @@ enum Work {
 
 /// The thread's own.
 #[derive(Debug)]
-pub(super) struct Writer {
-    shared: Arc<Shared>,
+pub(super) struct Writer<R> {
+    shared: Arc<Shared<R>>,
     directory: Directory,
     file: Option<DataFile>,
     first_retry: Duration,
@@ -55,10 +56,10 @@ pub(super) struct Writer {
     failed: Option<Moment>,
 }
 
-impl Writer {
+impl<R: Stored> Writer<R> {
     /// A writer of this file; without one it begins in memory-only mode.
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<Shared<R>>,
         directory: Directory,
         file: Result<DataFile, Failure>,
         options: &Options,
@@ -75,7 +76,7 @@ impl Writer {
             Ok(file) => {
                 writer.file = Some(file);
                 writer.measure();
-                metrics::gauge!(names::CACHE_DISK_STATE).set(1.0);
+                metrics::gauge!(R::KIND.metrics.state).set(1.0);
             }
             Err(failure) => writer.fail(&failure),
         }
@@ -101,7 +102,7 @@ impl Writer {
         self.shared.done.notify_all();
     }
 
-    fn wait(&self) -> Work {
+    fn wait(&self) -> Work<R> {
         let shared = &*self.shared;
         let mut inner = shared.lock();
         if self.file.is_none() {
@@ -115,7 +116,7 @@ impl Writer {
                 Work::Retry
             };
         }
-        let idle = |inner: &mut Inner| inner.backlog.pending().is_empty() && !inner.due();
+        let idle = |inner: &mut Inner<R>| inner.backlog.pending().is_empty() && !inner.due();
         let waited = shared.work.wait_while(inner, idle);
         inner = waited.unwrap_or_else(PoisonError::into_inner);
         let waited = shared
@@ -137,7 +138,7 @@ impl Writer {
         Work::Commit(batch, meta, inner.asked)
     }
 
-    fn commit(&mut self, batch: Batch, meta: &BTreeMap<String, Bytes>, ticket: u64) {
+    fn commit(&mut self, batch: Batch<R>, meta: &BTreeMap<String, Bytes>, ticket: u64) {
         let Some(file) = &mut self.file else { return };
         if !batch.is_empty()
             && let Err(failure) = file.commit(batch, meta)
@@ -159,7 +160,7 @@ impl Writer {
         let bytes = self.file.as_ref().map_or(0, DataFile::length);
         self.shared.lock().state.file_bytes = bytes;
         #[expect(clippy::cast_precision_loss, reason = "a gauge needs no 2^53 bytes")]
-        metrics::gauge!(names::CACHE_DISK_BYTES).set(bytes as f64);
+        metrics::gauge!(R::KIND.metrics.bytes).set(bytes as f64);
     }
 
     /// Goes on in memory only.
@@ -180,16 +181,18 @@ impl Writer {
         tracing::error!(
             error = %failure,
             retry_s = self.retry.as_secs(),
-            "the cache's file can't be written; entries are kept in memory only until it can"
+            "{} can't be written; what belongs there is in memory only until it can",
+            R::KIND.title
         );
         if let Err(error) = self.directory.unlink() {
             tracing::error!(
                 %error,
-                "the cache's file can't be removed either; delete it before the next start, or entries that were removed come back"
+                "{} can't be removed either; delete it before the next start, or entries that were removed come back",
+                R::KIND.title
             );
         }
-        metrics::gauge!(names::CACHE_DISK_STATE).set(0.0);
-        metrics::counter!(names::CACHE_DISK_FAILURES, "reason" => failure.reason()).increment(1);
+        metrics::gauge!(R::KIND.metrics.state).set(0.0);
+        metrics::counter!(R::KIND.metrics.failures, "reason" => failure.reason()).increment(1);
         self.measure();
         let mut inner = self.shared.lock();
         inner.backlog.abandon();
@@ -208,13 +211,13 @@ impl Writer {
         match self.fresh() {
             Ok(file) => {
                 self.serve_anew(file);
-                tracing::info!("the cache's file can be written again");
+                tracing::info!("{} can be written again", R::KIND.title);
             }
             Err(failure) => {
                 self.retry = (self.retry * 2).min(self.first_retry * LONGEST_RETRY);
                 self.failed = Some(self.shared.clock.now());
-                tracing::debug!(error = %failure, "the cache's file still can't be written");
-                metrics::counter!(names::CACHE_DISK_FAILURES, "reason" => failure.reason())
+                tracing::debug!(error = %failure, "{} still can't be written", R::KIND.title);
+                metrics::counter!(R::KIND.metrics.failures, "reason" => failure.reason())
                     .increment(1);
             }
         }
@@ -233,7 +236,8 @@ impl Writer {
             Ok((aside, file)) => {
                 tracing::warn!(
                     file = %aside.path.display(),
-                    "the cache's file is damaged and was set aside; what could be read is saved anew"
+                    "{} is damaged and was set aside; what could be read is saved anew",
+                    R::KIND.title
                 );
                 self.serve_anew(file);
             }
@@ -245,7 +249,7 @@ impl Writer {
     fn fresh(&self) -> Result<DataFile, Failure> {
         let mut file = self.directory.fresh()?;
         let meta = self.shared.lock().meta.clone();
-        let mut batch = Batch::default();
+        let mut batch = Batch::<R>::default();
         batch.meta.extend(meta.keys().cloned());
         file.commit(batch, &meta)?;
         Ok(file)
@@ -254,7 +258,7 @@ impl Writer {
     fn serve_anew(&mut self, file: DataFile) {
         self.file = Some(file);
         self.measure();
-        metrics::gauge!(names::CACHE_DISK_STATE).set(1.0);
+        metrics::gauge!(R::KIND.metrics.state).set(1.0);
         let mut inner = self.shared.lock();
         inner.renew = false;
         inner.backlog.abandon();

@@ -58,6 +58,10 @@ pub(super) fn cache<'t>(section: &mut Section<'_, 't>) -> CacheEntry<'t> {
     let stale_if_error = staleness(section, "stale_if_error");
     let generation = section.integer("generation", 0..=u64::MAX);
     let (max_bytes, max_entry_bytes) = cache_bytes(section);
+    let default = defaults::MAX_EMBEDDING_BYTES;
+    let bounds = ByteSize::bytes(0)..=ByteSize::mib(1024 * 1024);
+    let max_embedding_bytes =
+        size(section, "max_embedding_bytes", &bounds, default).map_or(default, |at| at.value);
     let settings = Cache {
         enabled,
         semantic,
@@ -76,6 +80,7 @@ pub(super) fn cache<'t>(section: &mut Section<'_, 't>) -> CacheEntry<'t> {
         generation: generation.map_or(defaults::GENERATION, |at| at.value),
         max_bytes,
         max_entry_bytes,
+        max_embedding_bytes,
         data_dir: path(section, "data_dir"),
         secret: None,
         index_above: count(section, "index_above", 64..=1_000_000_000)

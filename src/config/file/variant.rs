@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use reqwest::header::{HeaderMap, HeaderName};
 
-use super::providers::OWN_HEADERS;
+use super::{providers::OWN_HEADERS, settings::count};
 use crate::{
     config::{
         compat::{Compat, ModelEdits, PathTemplate},
@@ -17,18 +17,20 @@ use crate::{
         provider::ProviderKind,
         reader::Section,
     },
-    wire::chat::Edit,
+    wire::{chat::Edit, embeddings::MOST_INPUTS, native::Interface},
 };
 
 use ProviderKind::{Anthropic, Gemini, Ollama, OpenAi};
 
 /// The keys, and the kinds that have them.
-const KINDS: [(&str, &[ProviderKind]); 9] = [
+const KINDS: [(&str, &[ProviderKind]); 11] = [
     ("api_key_header", &[OpenAi]),
     ("chat_path", &[OpenAi]),
     ("models_path", &[OpenAi]),
     ("developer_role", &[OpenAi]),
     ("params", &[OpenAi]),
+    ("interfaces", &[OpenAi]),
+    ("embedding_batch", &[OpenAi]),
     ("drop_unsupported", &[Gemini, Anthropic, Ollama]),
     ("prompt_caching", &[Anthropic]),
     ("keep_alive", &[Ollama]),
@@ -39,6 +41,7 @@ const KINDS: [(&str, &[ProviderKind]); 9] = [
 #[derive(Debug)]
 pub(crate) struct VariantEntry {
     pub(crate) compat: Compat,
+    pub(crate) interfaces: Option<Vec<Interface>>,
     pub(crate) drop_unsupported: Option<bool>,
     pub(crate) prompt_caching: Option<bool>,
     pub(crate) keep_alive: Option<String>,
@@ -63,7 +66,10 @@ pub(super) fn variant(
                 ModelIn::Refused,
             ),
             edits: edits(section),
+            interfaces: Vec::new(),
+            embedding_batch: count(section, "embedding_batch", 1..=MOST_INPUTS as u64),
         },
+        interfaces: interfaces(section),
         drop_unsupported: section.switch("drop_unsupported").map(|at| at.value),
         prompt_caching: section.switch("prompt_caching").map(|at| at.value),
         keep_alive: section
@@ -134,6 +140,26 @@ fn key_header(
     let path = section.path_of("api_key_header");
     section.reader.findings.problem(name.origin, path, problem);
     None
+}
+
+/// The interfaces that a server may have beside chat completions, by their names in the file.
+const INTERFACES: [(&str, Interface); 2] = [
+    ("responses", Interface::Responses),
+    ("completions", Interface::Completions),
+];
+
+fn interfaces(section: &mut Section<'_, '_>) -> Option<Vec<Interface>> {
+    let list = section.list("interfaces", "\"responses\" and \"completions\"", |text| {
+        let known = INTERFACES.iter().find(|(name, _)| *name == text);
+        let known = known.map(|(_, interface)| *interface);
+        known.ok_or_else(|| {
+            format!(
+                "there are \"responses\" and \"completions\", not {}",
+                quoted(text)
+            )
+        })
+    })?;
+    Some(list.value.into_iter().map(|at| at.value).collect())
 }
 
 /// Whether a path may have the model in it.

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use super::secrets::{Lookup, look_up};
 use crate::config::{
     base_url::BaseUrl,
+    compat::Compat,
     defaults,
     file::ProviderEntry,
     problem::{Findings, Origin},
@@ -55,6 +56,11 @@ fn provider(
     let (api_keys, activation) = keys(&entry, kind, env, findings);
     let base_url = base_url(&entry, kind, env, findings)?;
     let variant = entry.variant;
+    let compat = Compat {
+        interfaces: (variant.interfaces)
+            .unwrap_or_else(|| defaults::interfaces(kind, base_url.as_deref())),
+        ..variant.compat
+    };
     Some(Provider {
         base_url,
         name: entry.name?,
@@ -65,7 +71,7 @@ fn provider(
         retry: entry.retry,
         breaker: entry.breaker,
         limits: entry.limits,
-        compat: variant.compat,
+        compat,
         drop_unsupported: variant
             .drop_unsupported
             .unwrap_or(defaults::DROP_UNSUPPORTED),

@@ -113,7 +113,7 @@ timeout = { conect = "1s" }
     assert_snapshot!(problems(text, &[]), @r#"
     providers.toml:2:1: `cache.tll`: unknown key, did you mean `ttl`?
     providers.toml:3:1: `cache.similarity-threshold`: unknown key, did you mean `threshold`?
-    providers.toml:4:1: `cache.colour`: unknown key (there are: enabled, semantic, mode, threshold, policy, learning, max_false_hits, shadow_checks, judge_model, scope, ttl, volatile_ttl, volatile_patterns, stale_while_revalidate, stale_if_error, generation, max_bytes, max_entry_bytes, data_dir, index_above, show_similarity, secret_env)
+    providers.toml:4:1: `cache.colour`: unknown key (there are: enabled, semantic, mode, threshold, policy, learning, max_false_hits, shadow_checks, judge_model, scope, ttl, volatile_ttl, volatile_patterns, stale_while_revalidate, stale_if_error, generation, max_bytes, max_entry_bytes, max_embedding_bytes, data_dir, index_above, show_similarity, secret_env)
     providers.toml:8:1: `providers.url`: unknown key, did you mean `base_url`?
     providers.toml:9:13: `providers.timeout.conect`: unknown key, did you mean `connect`?
     5 problems
@@ -133,7 +133,7 @@ name = "a"
     providers.toml:1:1: `listen`: a setting outside of its section, which is `[server]`
     providers.toml:2:2: `chace`: unknown section, did you mean `cache`?
     providers.toml:4:3: `model`: unknown section, did you mean `models`?
-    providers.toml:6:2: `frobnicate`: unknown section (there are: server, admin, embedding, cache, routing, clients, providers, models, tasks)
+    providers.toml:6:2: `frobnicate`: unknown section (there are: server, admin, embedding, cache, responses, routing, clients, providers, models, tasks, endpoints)
     4 problems
     "#);
 }
@@ -234,11 +234,11 @@ fn environment_overrides() {
     environment REFRAIN_CACHE__SEMANTIC: `cache.semantic`: expected true or false, found "maybe"
     environment REFRAIN_CACHE__TLL: `cache.tll`: unknown setting, did you mean `REFRAIN_CACHE__TTL`?
     environment REFRAIN_CACHE__TTL: `cache.ttl`: not a duration: "24x" (write for example "24h")
-    environment REFRAIN_CHACE__TTL: `chace.ttl`: only settings of [server], [admin], [embedding], [cache] and [routing] can be set by environment; did you mean `REFRAIN_CACHE__TTL`?
+    environment REFRAIN_CHACE__TTL: `chace.ttl`: only settings of [server], [admin], [embedding], [cache], [responses] and [routing] can be set by environment; did you mean `REFRAIN_CACHE__TTL`?
     environment REFRAIN_EMBEDDING__THREADS: `embedding.threads`: expected a whole number, found "many"
-    environment REFRAIN_PROVIDERS__NAME: `providers.name`: only settings of [server], [admin], [embedding], [cache] and [routing] can be set by environment
+    environment REFRAIN_PROVIDERS__NAME: `providers.name`: only settings of [server], [admin], [embedding], [cache], [responses] and [routing] can be set by environment
     environment REFRAIN_SERVER__LISTEN: `server.listen`: anybody who reaches 0.0.0.0:1 could use your providers and the admin page; add `[[clients]]` and set the admin key, or listen on 127.0.0.1, or write `allow_public = true` if something else guards it
-    environment REFRAIN_SOMETHING__ELSE: `something.else`: only settings of [server], [admin], [embedding], [cache] and [routing] can be set by environment
+    environment REFRAIN_SOMETHING__ELSE: `something.else`: only settings of [server], [admin], [embedding], [cache], [responses] and [routing] can be set by environment
     9 problems
     "#);
 }
@@ -286,7 +286,7 @@ fn text_in_messages_is_cut_and_escaped() {
     );
     assert_snapshot!(problems(&text, &[]), @r#"
     providers.toml:2:7: `cache.ttl`: not a duration: "\u{1b}[2Jxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…" (write for example "24h")
-    providers.toml:3:1: `cache.a\nb`: unknown key (there are: enabled, semantic, mode, threshold, policy, learning, max_false_hits, shadow_checks, judge_model, scope, ttl, volatile_ttl, volatile_patterns, stale_while_revalidate, stale_if_error, generation, max_bytes, max_entry_bytes, data_dir, index_above, show_similarity, secret_env)
+    providers.toml:3:1: `cache.a\nb`: unknown key (there are: enabled, semantic, mode, threshold, policy, learning, max_false_hits, shadow_checks, judge_model, scope, ttl, volatile_ttl, volatile_patterns, stale_while_revalidate, stale_if_error, generation, max_bytes, max_entry_bytes, max_embedding_bytes, data_dir, index_above, show_similarity, secret_env)
     2 problems
     "#);
 }

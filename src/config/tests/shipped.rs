@@ -71,6 +71,7 @@ fn commented_defaults_are_the_defaults() {
             server,
             embedding,
             cache,
+            responses,
             routing,
             ..
         } = config;
@@ -79,7 +80,7 @@ fn commented_defaults_are_the_defaults() {
             ..routing.clone()
         };
         format!(
-            "{server:#?}{embedding:#?}{cache:#?}{routing:#?}{}",
+            "{server:#?}{embedding:#?}{cache:#?}{responses:#?}{routing:#?}{}",
             config.admin.key_env
         )
     };
@@ -91,7 +92,14 @@ fn commented_defaults_are_the_defaults() {
     assert_eq!(written.tasks.len(), shipped.tasks.len() + 1);
 
     // The lines that are switched on must not be fewer than there are settings.
-    for section in ["server", "admin", "embedding", "cache", "routing"] {
+    for section in [
+        "server",
+        "admin",
+        "embedding",
+        "cache",
+        "responses",
+        "routing",
+    ] {
         let without = [
             "admin.listen",
             "embedding.threads",

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::{config, problems};
 use crate::{
     config::{Compat, Provider},
-    wire::chat::Edit,
+    wire::{chat::Edit, native::Interface},
 };
 
 /// The only provider of `[[providers]]` with these lines.
@@ -24,7 +24,15 @@ fn wrong(lines: &str) -> String {
 fn without_a_word_all_is_as_openai_has_it() {
     for kind in ["openai", "gemini", "anthropic", "ollama", "demo"] {
         let provider = provider(&format!("kind = \"{kind}\""));
-        assert_eq!(provider.compat, Compat::default());
+        let interfaces = match kind {
+            "openai" => vec![Interface::Responses, Interface::Completions],
+            _ => Vec::new(),
+        };
+        let compat = Compat {
+            interfaces,
+            ..Compat::default()
+        };
+        assert_eq!(provider.compat, compat);
         assert_eq!(provider.compat.chat_path.path("m"), "/chat/completions");
         assert_eq!(provider.compat.models_path.path(""), "/models");
         assert!(!provider.drop_unsupported && provider.prompt_caching);
@@ -316,4 +324,25 @@ chat_path = "/sk-PLANTED-0123456789#""#;
     providers.toml:11:13: `providers.chat_path`: a path begins with `/` and has visible ASCII characters without `#` and `\`
     5 problems
     "#);
+}
+
+#[test]
+fn interfaces_are_named_where_the_address_does_not_tell() {
+    let at = |lines: &str| {
+        let lines = format!("kind = \"openai\"\nbase_url = \"http://127.0.0.1:1/v1\"\n{lines}");
+        provider(&lines).compat.interfaces
+    };
+    assert_eq!(at(""), []);
+    assert_eq!(
+        at("interfaces = [\"completions\"]"),
+        [Interface::Completions]
+    );
+    assert_snapshot!(wrong("kind = \"openai\"\ninterfaces = [\"messages\"]"), @r#"
+    providers.toml:4:15: `providers.interfaces`: there are "responses" and "completions", not "messages"
+    1 problem
+    "#);
+    assert_snapshot!(wrong("kind = \"ollama\"\ninterfaces = []"), @"
+    providers.toml:4:1: `providers.interfaces`: only for kind `openai`, and this provider is of kind `ollama`
+    1 problem
+    ");
 }

@@ -330,6 +330,16 @@ impl Catalogue {
         Price::dearest(entries.map(|entry| entry.price))
     }
 
+    /// This model of an active provider, whatever the table says of its name.
+    pub(in crate::gateway) fn of_provider(
+        &self,
+        provider: &ProviderName,
+        model: ModelId,
+    ) -> Option<Target> {
+        let member = self.providers.get(provider)?;
+        Some(self.target(member, model, None, 1))
+    }
+
     fn pinned(&self, requested: &str) -> Option<Route> {
         let (provider, model) = requested.split_once('/')?;
         let provider = self.providers.get(&ProviderName::new(provider).ok()?)?;

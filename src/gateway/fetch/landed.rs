@@ -22,7 +22,9 @@ use crate::{
         answer::Usage,
         assemble::{Incomplete, assemble},
         chat::ChatRequest,
-        chunk, sse,
+        chunk,
+        native::Interface,
+        sse,
     },
 };
 
@@ -86,6 +88,8 @@ impl Told {
 pub(in crate::gateway) struct Streamed {
     pub(super) shared: Arc<Shared>,
     pub(super) headers: HeaderMap,
+    /// The interface whose words the pieces are in, too.
+    pub(super) native: Option<Interface>,
     pub(super) source: Source,
     /// Whether the provider was asked for the usage.
     pub(super) has_usage: bool,
@@ -107,7 +111,7 @@ pub(super) struct Assembled {
 impl Streamed {
     pub(super) fn new(
         shared: Arc<Shared>,
-        headers: HeaderMap,
+        (headers, native): (HeaderMap, Option<Interface>),
         source: Source,
         has_usage: bool,
         used: Arc<OnceLock<Usage>>,
@@ -115,6 +119,7 @@ impl Streamed {
         Self {
             shared,
             headers,
+            native,
             source,
             has_usage,
             used,
@@ -198,7 +203,7 @@ impl Streamed {
             Some(end) => usage::with_end(piece.bytes, end),
             None => piece.bytes,
         };
-        Ok(Piece { bytes, last: true })
+        Ok(Piece { bytes, ..piece })
     }
 
     pub(super) fn too_large(&self) -> UpstreamError {

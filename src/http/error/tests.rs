@@ -54,6 +54,7 @@ fn every_error_has_its_shape() {
             message: "no such model".into(),
         },
         Error::NotCached,
+        Error::NoSuchResponse("no such response".into()),
         Error::NoSuchPath("no such path".into()),
         Error::MethodNotAllowed("no such method".into()),
         Error::Internal("secret cause".into()),

@@ -21,6 +21,8 @@ use hyper::{
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{Instant, sleep};
 
+use crate::http::pieces::Pieces;
+
 /// What is handed over at once, in bytes: as much a client has to take now and then to be kept.
 const PIECE: usize = 4 << 10;
 
@@ -112,17 +114,14 @@ pub(super) fn between_looks(patience: Duration) -> Duration {
 pub(super) fn watched<G: Send + 'static>(body: Body, stream: Arc<Stream>, guard: G) -> Body {
     stream.set(Some(Instant::now()));
     Body::new(Watched {
-        body,
-        rest: Bytes::new(),
+        body: Pieces::new(body),
         stream,
         _guard: guard,
     })
 }
 
 struct Watched<G> {
-    body: Body,
-    /// Of the last piece of `body`, what was not handed over yet.
-    rest: Bytes,
+    body: Pieces,
     stream: Arc<Stream>,
     _guard: G,
 }
@@ -138,43 +137,20 @@ impl<G> hyper::body::Body for Watched<G> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.rest.is_empty() {
-            let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(context) else {
-                self.stream.set(None);
-                return Poll::Pending;
-            };
-            self.stream.set(Some(Instant::now()));
-            match next {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) => self.rest = bytes,
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                },
-                end @ (Some(Err(_)) | None) => return Poll::Ready(end),
-            }
-        } else {
-            self.stream.set(Some(Instant::now()));
-        }
         // hyper parts with a piece when the window has room for one byte of it. So the last byte comes by itself: when
         // that is parted with, there was room for all the others.
-        let length = self.rest.len();
-        let piece = self
-            .rest
-            .split_to(length.saturating_sub(1).clamp(length.min(1), PIECE));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let next = self.body.poll(context, |there| {
+            there.saturating_sub(1).clamp(there.min(1), PIECE)
+        });
+        self.stream.set(next.is_ready().then(Instant::now));
+        next
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.body.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.rest.len() as u64;
-        let inner = self.body.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(inner.lower().saturating_add(rest));
-        if let Some(upper) = inner.upper() {
-            hint.set_upper(upper.saturating_add(rest));
-        }
-        hint
+        self.body.left()
     }
 }

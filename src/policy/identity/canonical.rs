@@ -147,15 +147,17 @@ impl Canonical {
                 items.iter().for_each(|item| self.value(item));
                 self.out.push(b']');
             }
-            Value::Object(fields) => {
-                self.out.push(b'{');
-                for (key, value) in sorted(fields) {
-                    self.text(key);
-                    self.value(value);
-                }
-                self.out.push(b'}');
-            }
+            Value::Object(fields) => self.object(fields),
         }
+    }
+
+    pub(super) fn object(&mut self, fields: &Map<String, Value>) {
+        self.out.push(b'{');
+        for (key, value) in sorted(fields) {
+            self.text(key);
+            self.value(value);
+        }
+        self.out.push(b'}');
     }
 
     fn number(&mut self, number: &Number) {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 mod fields;
+mod interfaces;
 mod messages;
 
 const SECRET: [u8; 32] = [7; 32];

@@ -43,6 +43,8 @@ pub(super) struct Reading {
     tokens: Tokens,
     finish: Option<Finish>,
     called: bool,
+    /// Whether there was a block of one of Anthropic's own tools.
+    at_work: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,7 @@ impl Reading {
             tokens: Tokens::default(),
             finish: None,
             called: false,
+            at_work: false,
         }
     }
 
@@ -139,7 +142,10 @@ impl Reading {
                     input: Some(input.unwrap_or_default()),
                 }
             }
-            Block::Other => Open::Other,
+            Block::Other => {
+                self.at_work = true;
+                Open::Other
+            }
         };
         self.open = Some((index, open));
         Ok(())
@@ -321,6 +327,10 @@ impl Reader for Reading {
 
     fn is_over(&self) -> bool {
         self.state == State::Ended
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.at_work
     }
 
     fn end(&mut self, _told: &mut Vec<Event>) -> Result<(), Broken> {

@@ -341,3 +341,9 @@ pub(super) struct Model {
     #[serde(default)]
     pub(super) created_at: Option<String>,
 }
+
+/// `POST /v1/messages/count_tokens`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Counted {
+    pub(super) input_tokens: u64,
+}

@@ -9,12 +9,14 @@ use crate::{
     units::Tokens,
     wire::{
         ask::{Cannot, Unable},
-        embeddings::{Embeddings, EmbeddingsRequest, Input},
+        embeddings::{Embeddings, EmbeddingsRequest, Input, Vector},
     },
 };
 
+/// The field of a request that says in Google's words what the vectors are for.
+const TASK: &str = "task_type";
 /// The most texts of one call.
-const MOST_TEXTS: usize = 100;
+pub(super) const MOST_TEXTS: usize = 100;
 
 #[derive(Debug, Serialize)]
 pub(super) struct BatchRequest<'r> {
@@ -28,6 +30,8 @@ struct EmbedRequest<'r> {
     content: Content<'r>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output_dimensionality: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_type: Option<&'r str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +53,7 @@ pub(super) struct BatchResponse {
 
 #[derive(Debug, Deserialize)]
 struct Embedding {
-    values: Vec<f32>,
+    values: Vector,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,13 +71,18 @@ pub(super) fn put<'r>(
     let Input::Texts(texts) = request.input() else {
         return Err(cannot.tokens());
     };
-    cannot.carry_rest(request.unknown_fields())?;
+    let (task, rest): (Vec<_>, Vec<_>) = request
+        .unknown_fields()
+        .partition(|(name, value)| *name == TASK && value.is_string());
+    cannot.carry_rest(rest)?;
+    let task_type = task.first().and_then(|(_, task)| task.as_str());
     let one = |text: &'r String| EmbedRequest {
         model: model.to_owned(),
         content: Content {
             parts: [Part { text }],
         },
         output_dimensionality: request.dimensions(),
+        task_type,
     };
     let calls = texts.chunks(MOST_TEXTS).map(|texts| BatchRequest {
         requests: texts.iter().map(one).collect(),
@@ -99,6 +108,7 @@ pub(super) fn read(model: &str, answers: Vec<BatchResponse>) -> Embeddings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::controls::Controls;
     use serde_json::{Value, json};
 
     fn request(fields: &Value) -> EmbeddingsRequest {
@@ -106,7 +116,7 @@ mod tests {
         body.as_object_mut()
             .unwrap()
             .extend(fields.as_object().cloned().unwrap());
-        EmbeddingsRequest::parse(body.to_string().into()).unwrap()
+        EmbeddingsRequest::parse(body.to_string().into(), &mut Controls::default()).unwrap()
     }
 
     #[test]
@@ -128,7 +138,11 @@ mod tests {
             json!({"embeddings": [{"values": [1, 0.5]}], "usageMetadata": {"promptTokenCount": 3}});
         let second = json!({"embeddings": [{"values": [2]}, {"values": [3]}]});
         let both = read("e", vec![answer(first.clone()), answer(second)]);
-        assert_eq!(both.vectors, [vec![1.0, 0.5], vec![2.0], vec![3.0]]);
+        let expected: [&[f32]; 3] = [&[1.0, 0.5], &[2.0], &[3.0]];
+        assert_eq!(
+            both.vectors,
+            expected.map(|numbers| Vector::of(numbers).unwrap())
+        );
         assert_eq!(both.tokens, None);
         assert_eq!(read("e", vec![answer(first)]).tokens, Some(Tokens(3)));
     }

@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::{
-    failure, names,
+    MOST_CANDIDATES, failure, names,
     wire::{
         Candidate, FunctionCall, LogprobsCandidate, LogprobsResult, Response, SpokenPart,
         UsageMetadata,
@@ -43,7 +43,8 @@ const ABOUT_PARTS: [&str; 3] = ["mediaResolution", "partMetadata", "videoMetadat
 /// Reads one answer to a request for so many candidates.
 #[derive(Debug)]
 pub(super) struct Answer {
-    wanted: usize,
+    /// `None` for however many the client has asked for in its own words.
+    wanted: Option<usize>,
     begun: bool,
     blocked: bool,
     id: String,
@@ -69,7 +70,16 @@ struct Heard {
 impl Answer {
     pub(super) fn new(wanted: u32) -> Self {
         Self {
-            wanted: usize::try_from(wanted.max(1)).unwrap_or(1),
+            wanted: Some(usize::try_from(wanted.max(1)).unwrap_or(1)),
+            ..Self::verbatim()
+        }
+    }
+
+    /// Reads an answer that goes to a client of Gemini as it is. What can't be told in a chat, or ended for a
+    /// reason that no chat has, is an answer all the same, if it says anything; it is one that was filtered.
+    pub(super) fn verbatim() -> Self {
+        Self {
+            wanted: None,
             begun: false,
             blocked: false,
             id: String::new(),
@@ -114,7 +124,7 @@ impl Answer {
         let choice = candidate.index;
         let place = usize::try_from(choice).unwrap_or(usize::MAX);
         // Nobody asked for it, and its number may be that of another call's.
-        if place >= self.wanted {
+        if place >= self.wanted.unwrap_or(MOST_CANDIDATES as usize) {
             return Ok(());
         }
         while self.candidates.len() <= place {
@@ -126,8 +136,9 @@ impl Answer {
         if let Some(result) = candidate.logprobs_result {
             heard.logprobs.extend(logprobs(result));
         }
+        let is_verbatim = self.wanted.is_none();
         for part in candidate.content.parts {
-            let said = heard.part(part, &self.id, choice)?;
+            let said = heard.part(part, &self.id, choice, is_verbatim)?;
             told.extend(said.map(|said| Event::Say { choice, said }));
         }
         if let Some(reason) = candidate.finish_reason
@@ -141,7 +152,7 @@ impl Answer {
 
     fn finish(&mut self, told: &mut Vec<Event>) -> Result<(), Broken> {
         if self.candidates.is_empty() && self.blocked {
-            for choice in (0..).take(self.wanted) {
+            for choice in (0..).take(self.wanted.unwrap_or(1)) {
                 let said = Said::Finish(Finish::ContentFilter);
                 told.push(Event::Say { choice, said });
             }
@@ -149,14 +160,17 @@ impl Answer {
         }
         let mut finishes = Vec::with_capacity(self.candidates.len());
         for heard in &self.candidates {
-            finishes.push(heard.finish()?);
+            finishes.push(match heard.finish() {
+                Err(_) if self.wanted.is_none() && heard.is_something() => Finish::ContentFilter,
+                finish => finish?,
+            });
         }
         if finishes.is_empty() {
             let why = "it ended without a candidate".to_owned();
             return Err(Broken::Unreadable(why));
         }
-        if finishes.len() < self.wanted {
-            return Err(Broken::Reported(too_few(finishes.len(), self.wanted)));
+        if let Some(wanted) = self.wanted.filter(|wanted| finishes.len() < *wanted) {
+            return Err(Broken::Reported(too_few(finishes.len(), wanted)));
         }
         for (choice, (heard, finish)) in (0..).zip(self.candidates.iter_mut().zip(finishes)) {
             let rest = heard.rest();
@@ -183,13 +197,25 @@ impl Reader for Answer {
 }
 
 impl Heard {
-    fn part(&mut self, part: SpokenPart, id: &str, choice: u64) -> Result<Option<Said>, Broken> {
+    fn part(
+        &mut self,
+        part: SpokenPart,
+        id: &str,
+        choice: u64,
+        is_verbatim: bool,
+    ) -> Result<Option<Said>, Broken> {
         let signature = part.thought_signature.filter(|text| !text.is_empty());
         if let Some(call) = part.function_call {
             if call.name.is_empty() {
                 return Err(Broken::Unreadable("a call without a name".to_owned()));
             }
-            return Ok(Some(self.call(call, signature, id, choice)));
+            let name = if is_verbatim {
+                call.name.as_str()
+            } else {
+                names::told(&call.name)
+            };
+            let name = name.to_owned();
+            return Ok(Some(self.call(call, name, signature, id, choice)));
         }
         if signature.is_some() {
             self.signature = signature;
@@ -217,6 +243,7 @@ impl Heard {
     fn call(
         &mut self,
         call: FunctionCall,
+        name: String,
         signature: Option<String>,
         answer: &str,
         choice: u64,
@@ -233,10 +260,15 @@ impl Heard {
         }
         Said::Call {
             id,
-            name: names::told(&call.name).to_owned(),
+            name,
             arguments: Value::Object(call.args).to_string(),
             extra,
         }
+    }
+
+    /// Whether it has come to its end, or there is anything of it that its client can use.
+    fn is_something(&self) -> bool {
+        self.finish.is_some() && (self.spoke || self.calls > 0 || self.untold.is_some())
     }
 
     /// What is said at the very end.

@@ -146,7 +146,7 @@ impl Going {
                     }
                     let bytes = Bytes::from(self.telling.take());
                     if !bytes.is_empty() {
-                        return Some(Ok(Piece { bytes, last: false }));
+                        return Some(Ok(Piece::new(bytes, false)));
                     }
                 }
                 Some((_, Err(error))) => {
@@ -171,7 +171,7 @@ impl Going {
         }
         self.telling.end();
         let bytes = Bytes::from(self.telling.take());
-        Ok(Piece { bytes, last: true })
+        Ok(Piece::new(bytes, true))
     }
 
     fn unfinished(&self) -> UpstreamError {

@@ -1,5 +1,6 @@
 //! One call whose answer comes as a stream.
 
+use bytes::{Bytes, BytesMut};
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -20,9 +21,12 @@ use crate::{
 /// How much may come before something is said, in bytes, the event that says it not counted. Pings and
 /// counts of tokens are all that comes.
 const LONGEST_SILENCE: usize = 1 << 20;
+/// How often a provider may repeat the request besides: a response begins with two events that each have its
+/// instructions and tools, and escapes may make them longer.
+const REPEATED: usize = 8;
 
 /// One call whose stream is being read.
-pub(super) struct Streaming {
+pub(in crate::provider) struct Streaming {
     transport: Transport,
     reader: Box<dyn Reader>,
     frames: Frames,
@@ -45,19 +49,23 @@ enum State {
 }
 
 /// What the next events of a call tell.
-pub(super) struct Told {
-    pub(super) events: Vec<Event>,
+pub(in crate::provider) struct Told {
+    pub(in crate::provider) events: Vec<Event>,
+    /// The bytes in which the provider told them.
+    pub(in crate::provider) raw: Bytes,
     /// Whether these were the last.
-    pub(super) over: bool,
+    pub(in crate::provider) over: bool,
 }
 
 impl Streaming {
-    /// Reads until something is said.
-    pub(super) async fn begin(
+    /// Reads until something is said. `sent` is the size of what was sent, in bytes.
+    pub(in crate::provider) async fn begin(
         talk: Talk,
         transport: &Transport,
         framing: Framing,
+        sent: usize,
     ) -> Result<(Told, Self), UpstreamError> {
+        let longest_silence = LONGEST_SILENCE.saturating_add(sent.saturating_mul(REPEATED));
         let first_token: Instant = talk.answered.limits.first_token;
         let mut streaming = Self {
             transport: transport.clone(),
@@ -71,6 +79,7 @@ impl Streaming {
         };
         let begin = async {
             let mut events = Vec::new();
+            let mut raw = BytesMut::new();
             // Of the counts of tokens, only the last is kept.
             let mut counts = None;
             while !streaming.begun {
@@ -79,6 +88,7 @@ impl Streaming {
                 }
                 match streaming.next().await {
                     Ok(told) => {
+                        raw.extend_from_slice(&told.raw);
                         for event in told.events {
                             match event {
                                 Event::Usage(latest) => counts = Some(latest),
@@ -99,14 +109,15 @@ impl Streaming {
                 {
                     return Err(failure);
                 }
-                if streaming.silence > LONGEST_SILENCE {
-                    let why = format!("{LONGEST_SILENCE} bytes of a stream without an answer");
+                if streaming.silence > longest_silence {
+                    let why = format!("{longest_silence} bytes of a stream without an answer");
                     return Err(transport.decode_error(&why));
                 }
             }
             events.extend(counts.map(Event::Usage));
             Ok(Told {
                 events,
+                raw: raw.freeze(),
                 over: streaming.state != State::Open,
             })
         };
@@ -121,11 +132,11 @@ impl Streaming {
             return Err(failure);
         }
         let mut events = Vec::new();
-        let mut length = 0;
+        let mut raw = Bytes::new();
         let read = match self.frames.next().await? {
             Some(run) => {
-                length = run.len();
-                let mut data = self.framing.data(&run);
+                raw = run;
+                let mut data = self.framing.data(&raw);
                 data.try_for_each(|data| self.reader.event(data, &mut events))
             }
             None => {
@@ -135,9 +146,9 @@ impl Streaming {
         };
         let says = |event: &Event| matches!(event, Event::Say { said, .. } if said.is_something());
         let said = events.iter().any(says);
-        self.begun |= said;
+        self.begun |= said || self.reader.is_at_work();
         if !self.begun {
-            self.silence = self.silence.saturating_add(length);
+            self.silence = self.silence.saturating_add(raw.len());
         }
         if let Err(broken) = read {
             let failure = self.broken(broken);
@@ -145,8 +156,11 @@ impl Streaming {
                 return Err(failure);
             }
             self.failure = Some(failure);
-            let over = false;
-            return Ok(Told { events, over });
+            return Ok(Told {
+                events,
+                raw: Bytes::new(),
+                over: false,
+            });
         }
         if self.state == State::Open && self.reader.is_over() {
             self.state = State::Over;
@@ -155,7 +169,7 @@ impl Streaming {
         if !said && !over {
             self.frames.pause().await?;
         }
-        Ok(Told { events, over })
+        Ok(Told { events, raw, over })
     }
 
     fn broken(&self, broken: Broken) -> UpstreamError {
@@ -170,7 +184,7 @@ impl Streaming {
     }
 
     /// The rest, as told by the call of this number.
-    pub(super) fn told(
+    pub(in crate::provider) fn told(
         self,
         call: usize,
     ) -> BoxStream<'static, (usize, Result<Told, UpstreamError>)> {
@@ -191,7 +205,7 @@ impl Streaming {
 }
 
 /// What breaks an answer of which nothing was handed on.
-pub(super) fn broken_before(transport: &Transport, broken: Broken) -> UpstreamError {
+pub(in crate::provider) fn broken_before(transport: &Transport, broken: Broken) -> UpstreamError {
     match broken {
         Broken::Unreadable(why) => transport.decode_error(&why),
         Broken::Reported(failure) => transport.reported(failure),

@@ -9,7 +9,7 @@ use crate::{
     units::Tokens,
     wire::{
         ask::{Cannot, Unable},
-        embeddings::{Embeddings, EmbeddingsRequest, Input},
+        embeddings::{Embeddings, EmbeddingsRequest, Input, Vector},
     },
 };
 
@@ -28,7 +28,7 @@ pub(super) struct EmbedRequest<'r> {
 pub(super) struct EmbedResponse {
     #[serde(default)]
     model: String,
-    embeddings: Vec<Vec<f32>>,
+    embeddings: Vec<Vector>,
     prompt_eval_count: Option<u64>,
 }
 
@@ -64,6 +64,7 @@ pub(super) fn read(answer: EmbedResponse) -> Embeddings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::controls::Controls;
     use serde_json::{Value, json};
 
     fn request(fields: &Value) -> EmbeddingsRequest {
@@ -71,7 +72,7 @@ mod tests {
         body.as_object_mut()
             .unwrap()
             .extend(fields.as_object().cloned().unwrap());
-        EmbeddingsRequest::parse(body.to_string().into()).unwrap()
+        EmbeddingsRequest::parse(body.to_string().into(), &mut Controls::default()).unwrap()
     }
 
     #[test]

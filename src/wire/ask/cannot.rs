@@ -3,7 +3,7 @@
 use indexmap::IndexSet;
 use serde_json::Value;
 
-use crate::wire::chat::Invalid;
+use crate::wire::chat::{ChatRequest, Invalid};
 
 /// Why a request can't be put into a provider's dialect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,15 @@ impl Unable {
             param: Some(param.into()),
         })
     }
+
+    /// In the terms of the client that sent `request` ([`ChatRequest::as_sent`]).
+    #[must_use]
+    pub fn as_sent(self, request: &ChatRequest) -> Self {
+        match self {
+            Self::Invalid(invalid) => Self::Invalid(request.as_sent(invalid)),
+            unable @ (Self::Unsupported { .. } | Self::TooLong { .. }) => unable,
+        }
+    }
 }
 
 /// Meets what a provider can't do: refuses it, or leaves it out and remembers what was.
@@ -43,6 +52,8 @@ impl Unable {
 pub struct Cannot {
     provider: String,
     drops: bool,
+    /// Fields that may be left out anyway.
+    advice: Vec<&'static str>,
     dropped: IndexSet<String>,
 }
 
@@ -53,8 +64,23 @@ impl Cannot {
         Self {
             provider: provider.to_owned(),
             drops,
+            advice: Vec::new(),
             dropped: IndexSet::new(),
         }
+    }
+
+    /// Leaves out what only advises in `request`, too.
+    ///
+    /// # Errors
+    /// [`Unable::Unsupported`] for what the client's own words say beyond the chat request, unless such things
+    /// are to be left out; in any case for a request that is no chat.
+    pub fn meet(&mut self, request: &ChatRequest) -> Result<(), Unable> {
+        if request.continues() {
+            return Err(self.completions());
+        }
+        self.advice = request.advice().to_vec();
+        let mut only = request.only_native().iter();
+        only.try_for_each(|only| self.carry(only.param.clone(), &only.lacks))
     }
 
     /// The provider can't do `param`, since it `lacks` something ("has no seed"). `Ok` means: leave it out.
@@ -63,7 +89,7 @@ impl Cannot {
     /// [`Unable::Unsupported`], unless such things are to be left out.
     pub fn carry(&mut self, param: impl Into<String>, lacks: &str) -> Result<(), Unable> {
         let param = param.into();
-        if self.drops {
+        if self.drops || self.advice.contains(&&*param) {
             self.dropped.insert(param);
             return Ok(());
         }
@@ -84,6 +110,19 @@ impl Cannot {
         );
         Unable::Unsupported {
             param: "input".to_owned(),
+            message,
+        }
+    }
+
+    /// The provider has no completions; nothing would be left.
+    fn completions(&self) -> Unable {
+        let message = format!(
+            "provider `{}` can't do `prompt`: it can't go on with a text, as others can that this model is served \
+             by; send a chat request",
+            self.provider
+        );
+        Unable::Unsupported {
+            param: "prompt".to_owned(),
             message,
         }
     }

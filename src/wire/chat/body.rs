@@ -192,7 +192,7 @@ fn is_of_developer(message: &Value) -> bool {
     message.get("role").is_some_and(|role| role == DEVELOPER)
 }
 
-pub(super) fn write_object(
+pub(in crate::wire) fn write_object(
     out: &mut Vec<u8>,
     fields: &[(String, &RawValue)],
     mut write: impl FnMut(&mut Vec<u8>, &str, &RawValue),

@@ -3,11 +3,11 @@
 //! What is left out is decided elsewhere; here it is taken from the bytes and from the fields alike.
 //! Invariant: a message that is not cut keeps its bytes, and so does every other field of the body.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, value::RawValue};
 
-use super::{ChatRequest, body::write_object, write_json};
+use super::{ChatRequest, Origin, body::write_object, write_json};
 use crate::wire::strict::TopLevel;
 
 /// Something that is left out of a conversation.
@@ -74,6 +74,16 @@ impl ChatRequest {
             model: self.model.clone(),
             delivery: self.delivery,
             drops_unsupported: self.drops_unsupported,
+            // What the client wrote is longer.
+            origin: self.origin.as_ref().map(|origin| {
+                Arc::new(Origin {
+                    native: None,
+                    interface: origin.interface,
+                    only: origin.only.clone(),
+                    advice: origin.advice.clone(),
+                    apart: origin.apart.clone(),
+                })
+            }),
         }
     }
 

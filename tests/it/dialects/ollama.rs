@@ -409,7 +409,7 @@ async fn texts_are_embedded_and_none_is_cut() {
         ),
     ] {
         ollama.script(answer);
-        let reply = ask(json!({})).await;
+        let reply = ask(json!({"input": ["two", "four"]})).await;
         assert_eq!((reply.status, &reply.error()["code"]), (status, &code));
     }
     let tokens = ask(json!({"input": [1, 2]})).await;

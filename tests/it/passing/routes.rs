@@ -35,13 +35,7 @@ async fn paths_work_with_and_without_v1() {
 async fn an_unknown_path_is_a_404_that_says_which_there_are() {
     let upstream = Upstream::start().await;
     let gateway = Gateway::before(&upstream).await;
-    for path in [
-        "/",
-        "/v1",
-        "/v2/models",
-        "/v1/completions",
-        "/v1/chat/completions/x",
-    ] {
+    for path in ["/", "/v1", "/v2/models", "/v1/chat/completions/x"] {
         let reply = gateway.get(path).send().await;
         assert_eq!(
             (reply.status, reply.header("content-type")),

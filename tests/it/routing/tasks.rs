@@ -161,7 +161,7 @@ async fn the_choice_is_offered_among_the_models() {
     let ids: Vec<&str> = (list["data"].as_array().unwrap().iter())
         .map(|model| model["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, ["gpt-test", "auto"]);
+    assert_eq!(ids, ["gpt-test", "auto", "local/angles"]);
     let one = gateway.get("/v1/models/auto").send().await.json();
     assert_eq!(one["object"], "model");
 }

@@ -10,7 +10,7 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-pub(super) type Body = BoxBody<Bytes, io::Error>;
+pub(crate) type Body = BoxBody<Bytes, io::Error>;
 
 /// One scripted answer.
 pub(crate) struct Answer {
@@ -103,7 +103,7 @@ impl Answer {
         Self::json(&json!({"error": error})).status(status)
     }
 
-    pub(super) async fn response(self, number: usize, stream: bool) -> Response<Body> {
+    pub(crate) async fn response(self, number: usize, stream: bool) -> Response<Body> {
         if let Some(gate) = self.gate {
             let _released = gate.await;
         }

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -97,6 +98,9 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
     match (&head.method, head.uri.path()) {
         (&Method::GET, "/v1/models") => return models(query).response(0, false).await,
         (&Method::POST, "/v1/messages") if query.is_empty() => {}
+        (&Method::POST, "/v1/messages/count_tokens") if query.is_empty() => {
+            return count(state, head.headers, body).await;
+        }
         (method, path) => {
             let gone = failure(404, "not_found_error", &format!("{method} {path}"));
             return gone.response(0, false).await;
@@ -125,6 +129,23 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
         }
     });
     answer.response(number, stream).await
+}
+
+/// Counts 1234 tokens, if nothing is scripted.
+async fn count(state: &State, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let read: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let uncounted = ["max_tokens", "stream", "temperature", "metadata"];
+    if let Some(field) = uncounted.iter().find(|field| read.get(field).is_some()) {
+        return refuse(&format!("{field}: Extra inputs are not permitted")).await;
+    }
+    let scripted = state.script.lock().unwrap().pop_front();
+    state.received.lock().unwrap().push(Received {
+        path: "/v1/messages/count_tokens".to_owned(),
+        headers,
+        body,
+    });
+    let counted = scripted.unwrap_or_else(|| Answer::json(&json!({"input_tokens": 1234})));
+    counted.response(0, false).await
 }
 
 async fn refuse(message: &str) -> Response<Body> {
@@ -172,8 +193,8 @@ pub(crate) fn events_of(content: &Value, stop: &str) -> Vec<String> {
                 json!({"type": "text", "text": ""}),
                 json!({"type": "text_delta", "text": block["text"]}),
             ),
-            "tool_use" => (
-                json!({"type": "tool_use", "id": block["id"], "name": block["name"], "input": {}}),
+            kind @ ("tool_use" | "server_tool_use") => (
+                json!({"type": kind, "id": block["id"], "name": block["name"], "input": {}}),
                 json!({"type": "input_json_delta", "partial_json": block["input"].to_string()}),
             ),
             "thinking" => (
@@ -223,6 +244,11 @@ fn check(headers: &HeaderMap, body: &[u8]) -> Check {
             "metadata",
             "cache_control",
             "stream",
+            if headers.contains_key("anthropic-beta") {
+                "context_management"
+            } else {
+                "stream"
+            },
         ],
     )?;
     need(
@@ -278,7 +304,12 @@ fn check_messages(messages: &[Value], has_tools: bool) -> Check {
         fields("messages", message, &["role", "content"], &[])?;
         let role = ["user", "assistant"][place % 2];
         need(message["role"] == role, "messages: roles must alternate")?;
-        let content = message["content"].as_array().ok_or("content: not a list")?;
+        let text = [json!({"type": "text", "text": message["content"]})];
+        let content = if message["content"].is_string() {
+            text.as_slice()
+        } else {
+            message["content"].as_array().ok_or("content: not a list")?
+        };
         need(!content.is_empty(), "messages: content must be non-empty")?;
         for block in content {
             let kinds: &[&str] = match role {

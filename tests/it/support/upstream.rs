@@ -44,6 +44,12 @@ const OPENAI: Manners = Manners {
     models: "/v1/models",
 };
 
+/// As OpenAI does at the interface before chat.
+pub(crate) const COMPLETIONS: Manners = Manners {
+    chat: "/v1/completions",
+    ..OPENAI
+};
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
@@ -202,8 +208,13 @@ async fn respond(state: &State, request: Request<Incoming>) -> Response<Body> {
         &Method::POST if path == chat => {}
         method => return refuse(404, &format!("Invalid URL ({method} {path})")).await,
     }
-    let needs = if chat.contains("/embeddings") {
+    let needs = if ["/embeddings", "/responses"]
+        .iter()
+        .any(|path| chat.contains(path))
+    {
         "input"
+    } else if chat == COMPLETIONS.chat {
+        "prompt"
     } else {
         "messages"
     };
@@ -264,7 +275,7 @@ fn objection(headers: &HeaderMap, body: &[u8], needs: &str) -> Option<String> {
     }
     let is_there = |value: &Value| {
         let list = value.as_array().is_some_and(|list| !list.is_empty());
-        list || needs == "input" && value.as_str().is_some_and(|text| !text.is_empty())
+        list || needs != "messages" && value.as_str().is_some_and(|text| !text.is_empty())
     };
     if !fields.get(needs).is_some_and(is_there) {
         return Some(format!("'{needs}' is too short"));

@@ -1,0 +1,3 @@
+mod passing;
+mod requests;
+mod telling;
