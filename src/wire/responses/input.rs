@@ -227,7 +227,11 @@ impl Conversation {
             let message = format!("`{place}` is missing; it is what the tool gave back");
             invalid(place.as_str(), message)
         })?;
-        let parts = part::parts(&place, output, false, meaning)?;
+        // A tool may have nothing to say.
+        let parts = match output {
+            Value::Array(list) if list.is_empty() => Vec::new(),
+            output => part::parts(&place, output, false, meaning)?,
+        };
         let asked = self.messages.iter_mut().enumerate().rev();
         let found = asked.into_iter().find_map(|(position, message)| {
             let open = message.open.iter().position(|open| open == id)?;

@@ -253,6 +253,8 @@ fn field(
         | "background"
         | "store"
         | "service_tier"
+        // Which installation asks; sent by OpenAI's own coding agent.
+        | "client_metadata"
         | "prompt_cache_key"
         | "prompt_cache_retention"
         | "prompt_cache_options" => {}

@@ -430,3 +430,21 @@ fn thoughts_of_others_stay_here() {
         assert_eq!(inbound.translated.native.body, body.to_string());
     }
 }
+
+#[test]
+fn a_tool_may_have_nothing_to_say() {
+    let read = understood(json!({
+        "model": "m",
+        "input": [
+            {"role": "user", "content": "Clear it."},
+            {"type": "function_call", "call_id": "c", "name": "clear", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": []},
+        ],
+        "client_metadata": {"installation": "x"},
+    }));
+    assert_eq!(
+        read.translated.chat["messages"][2],
+        json!({"role": "tool", "tool_call_id": "c", "content": ""})
+    );
+    assert!(read.translated.only.is_empty());
+}
