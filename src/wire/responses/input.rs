@@ -228,9 +228,10 @@ impl Conversation {
             invalid(place.as_str(), message)
         })?;
         // A tool may have nothing to say.
-        let parts = match output {
-            Value::Array(list) if list.is_empty() => Vec::new(),
-            output => part::parts(&place, output, false, meaning)?,
+        let parts = if output.as_array().is_some_and(Vec::is_empty) {
+            Vec::new()
+        } else {
+            part::parts(&place, output, false, meaning)?
         };
         let asked = self.messages.iter_mut().enumerate().rev();
         let found = asked.into_iter().find_map(|(position, message)| {
