@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use http::HeaderMap;
 
 use super::{
-    Asked, Gateway, Order, Wanted,
+    Asked, Gateway, Wanted,
     catalogue::Target,
     prompt::Counts,
     reply::{Facts, Refusal},
@@ -45,16 +45,8 @@ impl Gateway {
         self: &Arc<Self>,
         asked: Asked<impl Into<Wanted>>,
     ) -> Result<Counted, Refusal> {
-        let Asked {
-            caller,
-            mut controls,
-            body,
-            received,
-        } = asked;
-        let setup = self.setup();
-        let understood = setup.understand(&caller, body.into(), &mut controls)?;
-        let mut facts = Facts::new(Way::Bypass, Some("count_tokens"), received);
-        let order = Order::inquiry(setup, &caller, understood, &controls, facts.clone());
+        let order = self.inquiry(asked, (Way::Bypass, Some("count_tokens")))?;
+        let mut facts = order.facts.clone();
         let chosen = self.choose(&order).await;
         let (route, request) = (&chosen.route, &order.request);
         let pinned = chosen.pinned.as_ref().and_then(|pin| {
@@ -70,7 +62,7 @@ impl Gateway {
             let call = ChatCall {
                 request: Arc::clone(request),
                 model: target.model.clone(),
-                scope: Some(caller.scope),
+                scope: Some(order.scope),
             };
             counted = match self.counted_by(target, call).await {
                 Ok(counted) => counted,

@@ -13,7 +13,6 @@ use super::{
     choose::Chosen,
     journey::{Inquiry, Leg, plan},
     prompt::Counts,
-    reply::Facts,
 };
 use crate::{
     error::Error,
@@ -90,21 +89,7 @@ impl Gateway {
     /// # Errors
     /// What is wrong with the request itself.
     pub async fn explain(&self, asked: Asked) -> Result<Explained, Error> {
-        let Asked {
-            caller,
-            mut controls,
-            body,
-            received,
-        } = asked;
-        let setup = self.setup();
-        let understood = setup.understand(&caller, body.into(), &mut controls)?;
-        let order = Order::inquiry(
-            setup,
-            &caller,
-            understood,
-            &controls,
-            Facts::new(Way::Background, None, received),
-        );
+        let order = self.inquiry(asked, (Way::Background, None))?;
         let chosen = self.choose(&order).await;
         Ok(self.explained(&order, &chosen).await)
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    Caller,
+    Asked, Gateway, Wanted,
     account::Account,
     catalogue::Destination,
     lookup::Recipient,
@@ -15,9 +15,10 @@ use super::{
 use crate::{
     error::Error,
     policy::identity::{Fingerprint, Scope},
+    telemetry::ledger::Way,
     tokenizer,
     units::Price,
-    wire::{chat::ChatRequest, controls::Controls},
+    wire::chat::ChatRequest,
 };
 
 /// A request that has been understood, on its way to an answer.
@@ -51,34 +52,45 @@ pub(super) struct CallKey {
     wish: Wish,
 }
 
-impl Order {
-    /// An order that nobody waits for the answer of: it is only asked where it would go.
+impl Gateway {
+    /// What is `asked`, which is not answered, but looked at: where it would go, how long it is.
+    ///
+    /// # Errors
+    /// What is wrong with it, or what this caller may not ask for.
     pub(super) fn inquiry(
-        setup: Arc<Setup>,
-        caller: &Caller,
-        (request, destination): (Arc<ChatRequest>, Destination),
-        controls: &Controls,
-        facts: Facts,
-    ) -> Self {
-        Self {
+        &self,
+        asked: Asked<impl Into<Wanted>>,
+        (way, reason): (Way, Option<&'static str>),
+    ) -> Result<Order, Error> {
+        let Asked {
+            caller,
+            mut controls,
+            body,
+            received,
+        } = asked;
+        let setup = self.setup();
+        let (request, destination) = setup.understand(&caller, body.into(), &mut controls)?;
+        Ok(Order {
             setup,
             scope: caller.scope,
             recipient: Recipient {
                 own: caller.own,
                 delivery: request.delivery(),
-                received: facts.received,
+                received,
             },
             request,
             destination,
-            wish: Wish::of(controls, caller),
-            facts,
+            wish: Wish::of(&controls, &caller),
+            facts: Facts::new(way, reason, received),
             ticket: None,
             account: None,
             tab: OnceLock::new(),
             has_stale: false,
-        }
+        })
     }
+}
 
+impl Order {
     /// Sets aside what asking a provider may take of the client's limits and budget: at the price of the dearest
     /// model that may come to answer.
     ///

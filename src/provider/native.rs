@@ -31,7 +31,7 @@ use crate::{
         ask::{Ask, Cannot, Unable},
         chat::Delivery,
         embeddings::Embeddings,
-        said::{Event, Telling},
+        said::{Event, Telling, made_up_id},
     },
 };
 
@@ -155,11 +155,7 @@ impl<D: Dialect> Native<D> {
             .map_err(unable)?;
         let stream = ask.delivery != Delivery::Json;
         let model = call.model.as_str();
-        let id = format!(
-            "chatcmpl-{:016x}{:016x}",
-            fastrand::u64(..),
-            fastrand::u64(..)
-        );
+        let id = made_up_id();
         let with_usage = ask.delivery == Delivery::Stream { usage: true };
         let telling = Telling::new(id, model, self.clock.unix_seconds(), with_usage);
         let listener = self.signatures.listener(call.scope);

@@ -23,7 +23,7 @@ use crate::{
     wire::{
         chat::Delivery,
         native::Interface,
-        said::{Event, Telling},
+        said::{Event, Telling, made_up_id},
     },
 };
 
@@ -75,11 +75,7 @@ impl Verbatim {
         let limits = transport.limits(is_stream);
         let sent = transport.post(model, (&url, headers), body, limits, read);
         let (headers, begun) = sent.await?;
-        let id = format!(
-            "chatcmpl-{:016x}{:016x}",
-            fastrand::u64(..),
-            fastrand::u64(..)
-        );
+        let id = made_up_id();
         let with_usage = delivery != Delivery::Stream { usage: false };
         let mut heard = Heard {
             telling: Telling::new(id, model, now, with_usage),

@@ -91,6 +91,9 @@ pub(super) fn without_controls(body: &Bytes, fields: &Map<String, Value>) -> Byt
         let value = fields.get(name);
         value.is_some_and(|value| Controls::is_control_field(name, value))
     };
+    if !fields.keys().any(|name| is_ours(name)) {
+        return body.clone();
+    }
     without(body, is_ours)
 }
 

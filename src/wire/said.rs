@@ -170,6 +170,16 @@ impl Counts {
     }
 }
 
+/// An id for an answer to which its provider gives none.
+#[must_use]
+pub fn made_up_id() -> String {
+    format!(
+        "chatcmpl-{:016x}{:016x}",
+        fastrand::u64(..),
+        fastrand::u64(..)
+    )
+}
+
 /// Writes events as the chunks of one OpenAI stream: one id, the role first, the usage last.
 #[derive(Debug)]
 pub struct Telling {

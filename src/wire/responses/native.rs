@@ -10,21 +10,18 @@ use crate::wire::{chat::write_json, strict::TopLevel};
 /// response stands for is written out (`history`), and ids that were made here are left out of the items
 /// `new`. Only what has to change does.
 pub(super) fn body(raw: &Bytes, history: Option<&[Value]>, new: &[Value]) -> Bytes {
-    let Ok(TopLevel::<&RawValue>(mut fields)) = serde_json::from_slice(raw) else {
-        return raw.clone();
-    };
-    fields.retain(|(name, _)| history.is_none() || name != "previous_response_id");
-    let has_ours = new.iter().any(id::is_ours);
-    if history.is_none() && !has_ours {
+    if history.is_none() && !new.iter().any(id::is_ours) {
         return raw.clone();
     }
-    let input = (history.is_some() || has_ours).then(|| input(history.unwrap_or_default(), new));
-    let old = fields
-        .iter()
-        .filter(|(name, _)| input.is_none() || name != "input");
+    let Ok(TopLevel::<&RawValue>(fields)) = serde_json::from_slice(raw) else {
+        return raw.clone();
+    };
+    let input = input(history.unwrap_or_default(), new);
+    let stays =
+        |name: &str| name != "input" && (history.is_none() || name != "previous_response_id");
+    let old = fields.iter().filter(|(name, _)| stays(name));
     let old = old.map(|(name, value)| (name.as_str(), value.get().as_bytes()));
-    let new = input.as_deref().map(|input| ("input", input));
-    object(old.chain(new)).into()
+    object(old.chain([("input", &*input)])).into()
 }
 
 /// An object of these fields, whose values are written already.
