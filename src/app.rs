@@ -1,8 +1,7 @@
 //! Assembly: a configuration becomes running parts. The only module that sees all of them.
 
 use std::{
-    num::NonZeroUsize,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -10,17 +9,14 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use futures_util::Stream;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     cache::responses::Responses,
     clock::Clock,
-    config::{CacheScope, Config, KeyDigest},
-    embed::{
-        Embed,
-        fastembed::{EncoderOptions, LoadError, LocalEncoder},
-    },
+    config::{Config, Notice},
+    embed::Embed,
     gateway::{
         self, Gateway,
         account::Accounts,
@@ -28,43 +24,55 @@ use crate::{
         judge::ModelJudge,
         learn::{self, Learner},
         record::Recorder,
-        setup::{Current, Settings, Setup},
+        setup::Current,
     },
     http::{
-        Api, Front, ToldIds,
-        auth::Auth,
+        Access, Api, Live, Side, ToldIds,
         config_status::ConfigStatus,
-        observe,
-        overload::Capacity,
-        router,
-        server::{self, Limits, Stopped},
+        observe, router,
+        server::{Limits, Stopped},
+        steering::Steering,
     },
-    policy::{
-        admit::ByCosine,
-        cacheable::{Rules, Stale},
-    },
+    policy::admit::ByCosine,
     provider::demo::Pace,
-    telemetry::ledger::Ledger,
+    telemetry::{
+        clients::Clients, journal::Observer, ledger::Ledger, names, recent::Recent,
+        targets::Targets,
+    },
     tokenizer,
 };
 
+mod as_configured;
 mod build_error;
 mod chores;
+mod encoder;
 mod fixed;
+mod history;
+mod listeners;
+mod overrides;
 mod persistence;
 mod providers;
 pub mod reload;
 mod responses;
+mod small_file;
 mod spending;
 mod tasks;
+mod telling;
 #[cfg(test)]
 mod testing;
 
-pub use self::build_error::BuildError;
 use self::{
+    as_configured::{front, observers, setup},
+    history::Historian,
     persistence::Saver,
     reload::{Reloaded, Reloader, Source, Watched},
     spending::Bookkeeper,
+    telling::Telling,
+};
+pub use self::{
+    build_error::BuildError,
+    encoder::load_encoder,
+    listeners::{BindError, Listeners},
 };
 
 /// What assembly takes besides the configuration.
@@ -86,30 +94,15 @@ pub struct App {
     api: Arc<Api>,
     reloader: Arc<Reloader>,
     limits: Limits,
+    /// Whether operators have a listener of their own.
+    divided: bool,
     tasks: TaskTracker,
     saver: Option<Saver>,
     books: Bookkeeper,
+    historian: Historian,
+    telling: Telling,
     /// Chores that go on for as long as the app; dropping it ends them.
     chores: JoinSet<()>,
-}
-
-/// Loads the encoder that `config` names. `None` if the semantic tier is off.
-///
-/// # Errors
-/// When the model or the runtime is missing or damaged; the message says what to do.
-pub fn load_encoder(config: &Config) -> Result<Option<Arc<dyn Embed>>, LoadError> {
-    if !(config.cache.enabled && config.cache.semantic) {
-        return Ok(None);
-    }
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = config.embedding.threads.unwrap_or((cores / 2).clamp(1, 4));
-    let options = EncoderOptions {
-        threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
-        queue: NonZeroUsize::new(config.embedding.queue).unwrap_or(NonZeroUsize::MIN),
-        deadline: config.embedding.deadline,
-    };
-    let encoder = LocalEncoder::load(&config.embedding.model, &config.embedding.runtime, options)?;
-    Ok(Some(Arc::new(encoder)))
 }
 
 impl App {
@@ -137,23 +130,32 @@ impl App {
             metrics,
             demo_pace,
         } = parts;
+        let as_written = config;
+        let cache = config.cache.clone();
+        let applied = tokio::task::spawn_blocking(move || overrides::read(&cache)).await;
+        let applied = applied.map_err(|_| BuildError::Restore)??;
+        let config = &config.clone().with(&applied);
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact")]
+        metrics::gauge!(names::PROCESS_START).set(clock.unix_seconds() as f64);
         let tasks = TaskTracker::new();
         let ledger = Arc::new(Ledger::default());
         let secret = persistence::secret(&config.cache)?;
         let accounts = Arc::new(Accounts::new(clock.clone()));
         let restored = {
             let (cache, encoder) = (config.cache.clone(), encoder.clone());
-            let kept = config.responses.clone();
+            let (kept, ledger) = (config.responses.clone(), Arc::clone(&ledger));
             let (clock, accounts) = (clock.clone(), Arc::clone(&accounts));
             tokio::task::spawn_blocking(move || {
                 // The cache first: it sees to it that no other process has the directory.
                 let restored = persistence::restore(&cache, encoder.as_deref(), &clock)?;
                 let books = spending::restore(&cache, &accounts)?;
                 let responses = responses::restore(&kept, &cache, &clock)?;
-                Ok::<_, BuildError>((restored, books, responses))
+                let historian = history::restore(&cache, &ledger, &clock);
+                Ok::<_, BuildError>((restored, books, responses, historian))
             })
         };
-        let (restored, books, responses) = restored.await.map_err(|_| BuildError::Restore)??;
+        let (restored, books, responses, historian) =
+            restored.await.map_err(|_| BuildError::Restore)??;
         let store = Arc::clone(&restored.store);
         let largest = config.cache.max_entry_bytes.as_usize();
 
@@ -168,11 +170,24 @@ impl App {
         if let Some(metrics) = metrics.clone() {
             chores::keep_up(&mut chores, metrics);
         }
+        let telling = Telling::new(config, &mut chores);
+        let noted = &config.telemetry;
+        let recent = Arc::new(Recent::new(noted.recent_requests, noted.capture_content));
+        let targets = Arc::new(Targets::new(clock.unix_seconds()));
+        let clients = Arc::<Clients>::default();
+        let all: Vec<Arc<dyn Observer>> = vec![
+            historian.observer(),
+            Arc::clone(&recent) as _,
+            Arc::clone(&targets) as _,
+            Arc::clone(&clients) as _,
+        ];
+        let observers = observers(config, &telling, all);
         let judge = config.cache.judge_model.clone().map(|model| ModelJudge {
             model,
             current: Arc::clone(&current),
             ledger: Arc::clone(&ledger),
             clock: clock.clone(),
+            observers: observers.clone(),
         });
         let learner = Learner::new(
             learn::Settings {
@@ -202,6 +217,7 @@ impl App {
         );
         chores::sweep(&mut chores, &store, &learner, &clock, &current);
         books.keep_books(&mut chores);
+        historian.keep(&mut chores);
         if let Some(responses) = &responses {
             responses::keep_saved(&mut chores, responses);
         }
@@ -221,12 +237,20 @@ impl App {
         }));
         let api = Api {
             gateway,
+            steering: OnceLock::new(),
+            access: Access::new(persistence::random()?),
             front: ArcSwap::from_pointee(front(config, secret, FIRST, &accounts)),
             config: ArcSwap::from_pointee(ConfigStatus {
                 loaded_at: clock.unix_seconds(),
                 ..ConfigStatus::default()
             }),
             ledger,
+            observers,
+            history: Arc::clone(historian.history()),
+            live: Arc::new(Live::new(&clock)),
+            recent,
+            targets,
+            clients,
             store,
             responses,
             told_ids: ToldIds::default(),
@@ -246,26 +270,44 @@ impl App {
         let api = Arc::new(api);
         let reloader = Reloader::new(
             Arc::clone(&api),
-            config,
+            (as_written, applied),
             secret,
             its_encoder,
             demo_pace,
-            accounts,
+            (accounts, Arc::clone(telling.peers())),
+            tasks.clone(),
         );
+        let reloader = Arc::new(reloader);
+        let steering: Weak<dyn Steering> = Arc::<Reloader>::downgrade(&reloader) as _;
+        let _never_set_before = api.steering.set(steering);
         Ok(Self {
             api,
-            reloader: Arc::new(reloader),
+            reloader,
             limits,
+            divided: config.admin.listen.is_some(),
             tasks,
             saver,
             books,
+            historian,
+            telling,
             chores,
         })
     }
 
-    /// The routes, for tests that need no socket.
+    /// The routes where clients ask, for tests that need no socket.
     pub fn router(&self) -> Router {
-        router(Arc::clone(&self.api))
+        let side = if self.divided {
+            Side::Clients
+        } else {
+            Side::All
+        };
+        router(Arc::clone(&self.api), side)
+    }
+
+    /// The routes of operators, if they have a listener of their own.
+    pub fn admin_router(&self) -> Option<Router> {
+        self.divided
+            .then(|| router(Arc::clone(&self.api), Side::Operators))
     }
 
     /// What answers chat requests, without the HTTP around it.
@@ -296,6 +338,11 @@ impl App {
         self.reloader.reload(config).await
     }
 
+    /// Tells operators what was accepted of the configuration, but has no effect.
+    pub fn note(&self, notices: &[Notice]) {
+        self.reloader.note(notices);
+    }
+
     /// Reads the configuration again when `hangups` yields something, and when `source` has another
     /// text than `loaded`, which this app was built of. Goes on for as long as the app.
     pub fn watch(
@@ -324,13 +371,13 @@ impl App {
         self.tasks.reopen();
     }
 
-    /// Serves on `listener` until `shutdown`, then until the requests in flight are answered.
+    /// Serves on `listeners` until `shutdown`, then until the requests in flight are answered.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When a listener fails.
     pub async fn serve(
         mut self,
-        listener: TcpListener,
+        listeners: Listeners,
         shutdown: impl Future<Output = ()>,
     ) -> std::io::Result<Stopped> {
         // Half a second that the first long prompt need not wait for.
@@ -340,8 +387,8 @@ impl App {
             shutdown.await;
             draining.drain();
         };
-        let stopped =
-            server::serve(listener, self.router(), self.limits, &self.tasks, shutdown).await;
+        let routers = (self.router(), self.admin_router());
+        let stopped = (listeners.serve(routers, self.limits, &self.tasks, shutdown)).await;
         self.close().await;
         stopped
     }
@@ -356,8 +403,10 @@ impl App {
                 "stopped without waiting for what goes on in the background"
             );
         }
+        self.telling.finish().await;
         self.chores.shutdown().await;
         self.books.finish().await;
+        self.historian.finish().await;
         if let Some(responses) = &self.api.responses {
             responses::finish(responses).await;
         }
@@ -372,58 +421,3 @@ const SETTLING: Duration = Duration::from_secs(5);
 
 /// The number of the configuration that an app is built of.
 const FIRST: u64 = 0;
-
-/// What requests see of `config`.
-fn setup(
-    config: &Config,
-    catalogue: Catalogue,
-    encoder: Option<&Arc<dyn Embed>>,
-    generation: u64,
-) -> Setup {
-    Setup {
-        generation,
-        settings: settings(config, encoder.is_some()),
-        catalogue: Arc::new(catalogue),
-        tasks: tasks::unlearned(config, encoder.is_some()),
-    }
-}
-
-/// What the side that clients see sees of it. `secret` keys the scopes.
-fn front(config: &Config, secret: [u8; 32], generation: u64, accounts: &Accounts) -> Front {
-    let admin_key = config.admin.key.as_ref();
-    Front {
-        auth: Auth::new(secret, &config.clients, generation, accounts),
-        admin_key: admin_key.map(|key| KeyDigest::of(key.expose())),
-        max_body: config.server.max_body.get(),
-        read_timeout: config.server.read_timeout,
-        capacity: Capacity {
-            requests: config.server.max_in_flight,
-            bytes: config.server.max_in_flight_bytes.get(),
-        },
-        show_similarity: config.cache.show_similarity,
-    }
-}
-
-fn settings(config: &Config, has_encoder: bool) -> Settings {
-    let (cache, tasks) = (&config.cache, config.tasks.iter());
-    Settings {
-        rules: Rules {
-            enabled: cache.enabled,
-            semantic: cache.enabled && cache.semantic && has_encoder,
-            ttl: cache.ttl,
-            volatile_ttl: cache.volatile_ttl,
-            volatile_patterns: cache.volatile_patterns.clone(),
-            stale: Stale {
-                while_revalidate: cache.stale_while_revalidate,
-                if_error: cache.stale_if_error,
-            },
-        },
-        pins: config.routing.pin_conversations,
-        on_overflow: config.routing.on_overflow,
-        by_user: cache.scope == CacheScope::User,
-        mode: cache.mode,
-        admission: cache.admission,
-        tasks: tasks.map(|task| (task.name.clone(), task.cache)).collect(),
-        endpoints: config.endpoints.clone(),
-    }
-}

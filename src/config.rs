@@ -5,6 +5,7 @@
 //! ([`Config`]). Invariant: a [`Config`] is consistent. Names lead to what they name, keys are
 //! usable, numbers are in range; nothing downstream checks again.
 
+mod applied;
 mod base_url;
 mod cache;
 mod client;
@@ -25,16 +26,19 @@ mod responses;
 mod routes;
 mod secret;
 mod settings;
+mod shown;
 mod suggest;
 mod task;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 pub use self::{
+    applied::Applied,
     cache::{Cache, CacheMode, CacheOverrides, CacheScope},
     client::{AllowedModels, Client},
     compat::{Compat, ModelEdits, PathTemplate},
@@ -50,6 +54,7 @@ pub use self::{
     settings::{Admin, Embedding, Server},
     suggest::nearest,
     task::{Task, TaskRoute},
+    telemetry::{LogForm, Telemetry, Traces},
 };
 use self::{
     overrides::Overrides,
@@ -65,7 +70,7 @@ pub struct Sources<'a> {
     pub path: &'a Path,
     /// The file's text.
     pub text: &'a str,
-    /// Looks up an environment variable that the file names for a key, or `OLLAMA_HOST`.
+    /// Looks up an environment variable that the file names for a key, or `OLLAMA_HOST`, or one of OpenTelemetry's.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The environment's variables that begin with `REFRAIN_`, with their values. Those with a
     /// double underscore (`REFRAIN_CACHE__TTL`) go before the file.
@@ -86,6 +91,10 @@ impl std::fmt::Debug for Sources<'_> {
 /// Everything that can be configured, checked and resolved.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where its file is.
+    pub path: PathBuf,
+    /// The names of the variables that set something instead of the file.
+    pub environment: Vec<String>,
     /// The listening side.
     pub server: Server,
     /// The admin page.
@@ -96,6 +105,8 @@ pub struct Config {
     pub cache: Cache,
     /// What is kept of Responses.
     pub responses: Responses,
+    /// What is told of requests.
+    pub telemetry: Telemetry,
     /// Who may use the gateway; empty means everybody who reaches it.
     pub clients: Vec<Client>,
     /// Who answers, active or not, in the order of the file.

@@ -47,6 +47,14 @@ pub enum Error {
     /// The client's key was good once.
     #[error("this key has expired; ask for a new one")]
     Expired,
+    /// Known or not, this is not for whoever asks, or not in this way.
+    #[error("{message}")]
+    Forbidden {
+        /// Why, as a word for programs.
+        code: &'static str,
+        /// Why, and what to do instead.
+        message: &'static str,
+    },
     /// The client asks too much at once.
     #[error("{message}")]
     RateLimited {
@@ -98,6 +106,9 @@ pub enum Error {
     /// An operator names an entry that is not there.
     #[error("there is no such entry in the cache")]
     NoSuchEntry,
+    /// What an operator wants is not possible as things are.
+    #[error("{0}")]
+    Conflict(String),
     /// A response that is not kept, or not for this key.
     #[error("{0}")]
     NoSuchResponse(String),
@@ -149,6 +160,7 @@ impl Error {
             | Self::Encoded
             | Self::Unauthorized(_)
             | Self::Expired
+            | Self::Forbidden { .. }
             | Self::RateLimited { .. }
             | Self::BudgetExceeded { .. }
             | Self::SlowBody
@@ -158,6 +170,7 @@ impl Error {
             | Self::UnknownAnswer
             | Self::NoPreviousResponse(_)
             | Self::NoSuchEntry
+            | Self::Conflict(_)
             | Self::NoSuchResponse(_)
             | Self::NoSuchPath(_)
             | Self::MethodNotAllowed(_) => Fault::Client,
@@ -186,12 +199,14 @@ impl Error {
             | Self::Encoded
             | Self::Unauthorized(_)
             | Self::Expired
+            | Self::Forbidden { .. }
             | Self::Overloaded { .. }
             | Self::SlowBody
             | Self::NotCached
             | Self::UnknownAnswer
             | Self::NoPreviousResponse(_)
             | Self::NoSuchEntry
+            | Self::Conflict(_)
             | Self::Internal(_) => self.to_string(),
         }
     }

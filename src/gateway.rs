@@ -24,6 +24,7 @@ mod fetch;
 pub mod import;
 mod journey;
 pub mod judge;
+mod kept;
 pub mod learn;
 pub mod limiter;
 mod lookup;
@@ -31,6 +32,7 @@ mod meter;
 mod order;
 pub mod passthrough;
 pub mod pins;
+pub mod probe;
 mod prompt;
 pub mod record;
 mod refresh;
@@ -40,6 +42,7 @@ pub mod setup;
 mod tab;
 mod turns;
 pub mod vitals;
+pub mod why;
 
 pub use self::{
     asked::{Asked, Caller, Wanted},
@@ -50,12 +53,13 @@ use self::{
     embeddings::Local,
     fetch::Landed,
     learn::Learner,
-    lookup::{Lookup, Missed, Recipient, Terms},
+    lookup::{Known, Lookup, Missed, Recipient, Sought},
     order::{CallKey, Order},
     pins::Pins,
     record::{Recorder, Ticket},
     reply::{Facts, Refusal, Reply},
     setup::{Current, Setup, Wish},
+    why::words::Word,
 };
 use crate::{
     cache::{flight::Flights, pointer::RawKey, store::Store},
@@ -67,13 +71,10 @@ use crate::{
         admit::Verifier,
         cacheable::{self, Exception, Plan},
         identity::{Identity, Scope, Setting, identify},
-        learn::{Class, Source as LabelSource},
+        learn::{Calibrator, Class, Source as LabelSource},
         question,
     },
-    telemetry::{
-        ledger::{Ledger, Way},
-        names,
-    },
+    telemetry::ledger::{Ledger, Way},
     wire::{chat::ChatRequest, controls::Controls},
 };
 
@@ -163,6 +164,12 @@ impl Gateway {
         self.learner.known()
     }
 
+    /// What would be at other points of admission: for all questions together, and by class.
+    #[must_use]
+    pub fn curves(&self) -> (Calibrator, Vec<(Class, Calibrator)>) {
+        self.learner.curves()
+    }
+
     /// What the configuration says at present.
     #[must_use]
     pub fn setup(&self) -> Arc<Setup> {
@@ -204,6 +211,7 @@ impl Gateway {
             mut controls,
             body,
             received,
+            journal,
         } = asked;
         let wanted = body.into();
         let setup = self.setup();
@@ -221,6 +229,7 @@ impl Gateway {
             return Ok(reply);
         }
         let (request, destination) = setup.understand(&caller, wanted, &mut controls)?;
+        journal.asked_for(request.model());
         let wish = Wish::of(&controls, &caller);
         let account = caller.account.clone();
 
@@ -237,7 +246,7 @@ impl Gateway {
         let plan = match cacheable::plan(&request, question, &controls, rules, exception) {
             Ok(plan) => plan,
             Err(bypass) => {
-                metrics::counter!(names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
+                self.ledger.reasons().bypasses.count(bypass.as_str());
                 let facts = Facts::new(Way::Bypass, Some(bypass.as_str()), received);
                 let order = Order {
                     setup,
@@ -251,32 +260,34 @@ impl Gateway {
                     account,
                     tab: OnceLock::new(),
                     has_stale: false,
+                    journal,
                 };
-                return self.fetch(order).await;
+                let answered = self.fetch(order).await;
+                return answered.inspect_err(|_| self.ledger.count_failed());
             }
         };
-        let scope =
-            (controls.namespace.as_ref()).map_or(caller.scope, |name| caller.scope.within(name));
-        let target = setup.target(&destination, &wish);
-        let identity = self.identity(&setup, &request, question, scope, &target, &plan);
+        let sought = Sought {
+            setup: &setup,
+            request: &request,
+            question,
+            controls: &controls,
+            caller: &caller,
+            overrides,
+            destination: &destination,
+            wish: &wish,
+        };
+        let Known {
+            scope,
+            identity,
+            terms,
+        } = self.known_by(&sought, &plan);
         // A control in the body would be read again only by parsing: such bytes are not remembered.
         let raw = raw.filter(|_| controls == Controls::default());
         let purges = self.store.purges();
         let lookup = if plan.lookup {
-            let terms = Terms {
-                max_age: controls.max_age,
-                admission: (controls.admission)
-                    .or(overrides.admission)
-                    .unwrap_or(setup.settings.admission),
-                class: Class {
-                    scope,
-                    model: target.into(),
-                    has_matter: question.is_some_and(question::Asked::has_matter),
-                },
-            };
-            self.look_up(&identity, &plan, terms).await
+            self.look_up(&identity, &plan, terms, &journal).await
         } else {
-            Lookup::Miss(Missed::because("no_cache"))
+            Lookup::Miss(Missed::because(Word::NoCache))
         };
         let task = match &destination {
             Destination::Route(route) => route.task.clone(),
@@ -286,7 +297,7 @@ impl Gateway {
             Lookup::Hit(_) => setup.keys(&destination, caller.scope, &request),
             Lookup::Miss(_) => None,
         };
-        let order = |embedding, near, facts| {
+        let order = |embedding, near, facts, journal| {
             let ticket = plan.keep.map(|ttl| Ticket {
                 identity: identity.clone(),
                 scope,
@@ -315,6 +326,7 @@ impl Gateway {
                 account,
                 tab: OnceLock::new(),
                 has_stale: false,
+                journal,
             }
         };
         let missed = match lookup {
@@ -324,11 +336,11 @@ impl Gateway {
                 self.stay(keys, &found.entry);
                 let in_background = Facts::new(Way::Background, None, received);
                 if found.stale.is_some() {
-                    self.refresh(order(None, None, in_background));
+                    self.refresh(order(None, None, in_background, journal.aside()));
                 } else if let Some(near) = found.near
                     && self.learner.served(&near.admitted)
                 {
-                    self.check(near, order(None, None, in_background));
+                    self.check(near, order(None, None, in_background, journal.aside()));
                 }
                 return Ok(reply);
             }
@@ -336,22 +348,23 @@ impl Gateway {
                 self.ledger.would_hit(found.tier.way());
                 Missed {
                     near: found.near.map(|near| (near, LabelSource::Shadow)),
-                    ..Missed::because("shadow")
+                    ..Missed::because(Word::Shadow)
                 }
             }
             Lookup::Miss(missed) => missed,
         };
-        let reason = missed.reason.unwrap_or("absent");
-        metrics::counter!(names::CACHE_MISSES, "reason" => reason).increment(1);
+        let reason = missed.reason.unwrap_or(Word::Absent.as_str());
+        self.ledger.reasons().misses.count(reason);
         tracing::debug!(reason, "not answered from the cache");
-        let facts = Facts::new(Way::Miss, missed.reason, received);
+        let facts = Facts::new(Way::Miss, Some(reason), received);
         if controls.only_if_cached {
+            self.ledger.count_failed();
             return Err(Refusal {
                 error: Error::NotCached,
                 facts: Some(facts),
             });
         }
-        let mut order = order(missed.embedding, missed.near, facts);
+        let mut order = order(missed.embedding, missed.near, facts, journal);
         order.has_stale = missed.stale.is_some();
         let answered = match order.call_key() {
             Some(key) if plan.lookup => {
@@ -362,9 +375,14 @@ impl Gateway {
         };
         match (answered, missed.stale) {
             (Err(refusal), Some(stale)) if refusal.error.allows_stale() => {
-                Ok(self.deliver(&stale, &request, recipient).await)
+                let mut reply = self.deliver(&stale, &request, recipient).await;
+                if let Some(facts) = refusal.facts {
+                    reply.facts.attempts = facts.attempts;
+                    reply.facts.upstream = facts.upstream;
+                }
+                Ok(reply)
             }
-            (answered, _) => answered,
+            (answered, _) => answered.inspect_err(|_| self.ledger.count_failed()),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -29,7 +29,10 @@ use crate::{
     clock::Clock,
     config::KeyDigest,
     gateway::Gateway,
-    telemetry::ledger::Ledger,
+    telemetry::{
+        clients::Clients, history::History, journal::Observers, ledger::Ledger, recent::Recent,
+        targets::Targets,
+    },
 };
 
 mod admin;
@@ -41,6 +44,7 @@ pub mod config_status;
 mod embeddings;
 mod entrance;
 mod error;
+mod etag;
 mod feedback;
 mod generate_content;
 mod headers;
@@ -51,13 +55,17 @@ mod models;
 pub(crate) mod observe;
 mod openapi;
 pub mod overload;
+pub use admin::access::Access;
+pub use admin::live::Live;
 pub use responses::ToldIds;
 mod passthrough;
 mod pieces;
 mod responses;
 pub mod routes;
+mod scrape;
 pub mod server;
 mod shape;
+pub mod steering;
 
 /// The header that says to operators whether the configuration in force is the file's.
 const CONFIG: HeaderName = HeaderName::from_static("x-refrain-config");
@@ -86,12 +94,28 @@ pub struct Front {
 pub struct Api {
     /// Answers chat requests.
     pub gateway: Arc<Gateway>,
+    /// Who has signed in at the admin's side, and who tried.
+    pub access: Access,
     /// What the configuration says about this side.
     pub front: ArcSwap<Front>,
+    /// Who can change the configuration in force; nobody until the gateway is put together.
+    pub steering: OnceLock<Weak<dyn steering::Steering>>,
     /// How the configuration in force stands to its file.
     pub config: ArcSwap<ConfigStatus>,
     /// What was billed and saved.
     pub ledger: Arc<Ledger>,
+    /// Who is told of requests.
+    pub observers: Observers,
+    /// What happened, step by step.
+    pub history: Arc<History>,
+    /// Who watches what happens.
+    pub live: Arc<Live>,
+    /// The latest requests.
+    pub recent: Arc<Recent>,
+    /// How often each provider was asked, and how that ended.
+    pub targets: Arc<Targets>,
+    /// What each client has asked.
+    pub clients: Arc<Clients>,
     /// What is kept.
     pub store: Arc<Store>,
     /// The responses that clients may ask for by their id; `None` if none are kept.
@@ -119,8 +143,19 @@ impl Api {
     }
 }
 
-/// All routes.
-pub fn router(api: Arc<Api>) -> Router {
+/// Whom a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Everybody.
+    All,
+    /// Clients, and whoever looks after their health; operators have a listener of their own.
+    Clients,
+    /// Operators.
+    Operators,
+}
+
+/// The routes of one side.
+pub fn router(api: Arc<Api>, side: Side) -> Router {
     // Under the layers below, so that a refusal is counted and named like any other.
     let admit = || middleware::from_fn_with_state(Arc::clone(&api), overload::admit);
     let openai = routes::openai().into_router().layer(admit());
@@ -129,12 +164,18 @@ pub fn router(api: Arc<Api>) -> Router {
         .and(NotForContentType::const_new("text/event-stream"))
         .and(NotForContentType::IMAGES)
         .and(passthrough::may_be_compressed);
-    Router::new()
-        .nest("/v1", openai.clone())
-        .nest("/v1beta", google)
-        .merge(openai)
-        .merge(routes::operators().into_router())
-        .fallback(error::no_such_path)
+    let guard = middleware::from_fn_with_state(Arc::clone(&api), admin::access::guard);
+    let operators = routes::operators(side).into_router().layer(guard);
+    let clients = match side {
+        Side::All | Side::Clients => Router::new()
+            .nest("/v1", openai.clone())
+            .nest("/v1beta", google)
+            .merge(openai),
+        Side::Operators => Router::new(),
+    };
+    clients
+        .merge(operators)
+        .fallback(move |request| error::no_such_path(side, request))
         .method_not_allowed_fallback(error::method_not_allowed)
         // Innermost, so that the answer to a panic is compressed, counted and named like any other.
         .layer(CatchPanicLayer::custom(error::of_panic))

@@ -4,7 +4,7 @@
 //!
 //! | floor | modules | what they are |
 //! |---|---|---|
-//! | 7 | [`app`], [`tour`], [`eval`], [`transfer`] | assembly; the scripted demo; the evaluation; export and import |
+//! | 7 | [`app`], [`tour`], [`eval`], [`transfer`], [`console`] | assembly; the scripted demo; the evaluation; export and import; the operator's commands |
 //! | 6 | [`http`] | what clients see |
 //! | 5 | [`gateway`] | one request from start to end |
 //! | 4 | [`cache`] | answers that are there already |
@@ -17,6 +17,7 @@ pub mod app;
 pub mod cache;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod embed;
 pub mod error;
 pub mod eval;

@@ -12,13 +12,14 @@ use refrain::{
     app::load_encoder,
     clock::Clock,
     eval, telemetry, tour,
-    transfer::{self, Import, Stopped as ImportStopped},
+    transfer::{self, Import, Imported, Stopped as ImportStopped, Totals},
 };
 
 mod program;
 
 use self::program::{
     arguments::{Arguments, CacheCommand, Command, Evaluation, KeyCommand, Running},
+    console::{self, Wanted},
     keys,
     serve::serve,
     settings::{environment, load},
@@ -48,14 +49,14 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let pretty = io::stderr().is_terminal();
-    telemetry::init_logs(environment("RUST_LOG").as_deref(), pretty);
+    let is_terminal = io::stderr().is_terminal();
+    let form = telemetry::logs::init(environment("RUST_LOG").as_deref(), is_terminal, is_terminal);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(run(arguments.command));
+            let result = runtime.block_on(run(arguments.command, &form));
             // What still runs where it holds nobody up (reading a lost mount, say) does not hold this up.
             runtime.shutdown_timeout(LAST_WORDS);
             result
@@ -72,11 +73,12 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Failure> {
+async fn run(command: Command, form: &telemetry::logs::Form) -> Result<(), Failure> {
     match command {
-        Command::Serve(file) => serve(&file.config).await?,
+        Command::Serve(file) => serve(&file.config, form).await?,
         Command::Check(file) => check(&file.config)?,
         Command::Demo(file) => demo(&file.config).await?,
+        Command::Stats { gateway, form } => shown(&gateway, Wanted::Stats, form.json).await?,
         Command::Eval(evaluation) => evaluate(evaluation).await?,
         Command::Cache(command) => cache(command).await?,
         Command::Key(command) => key(command)?,
@@ -123,20 +125,82 @@ async fn evaluate(asked: Evaluation) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The gateway at this address, to be asked with the admin's key.
+fn at(running: &Running) -> Result<transfer::Gateway, String> {
+    let key = environment("REFRAIN_ADMIN_KEY").filter(|key| !key.is_empty());
+    let gateway = transfer::Gateway::new(&running.url, key, Clock::system());
+    gateway.map_err(|error| error.to_string())
+}
+
+/// Shows or does what an operator wants.
+async fn shown(running: &Running, wanted: Wanted, json: bool) -> Result<(), Failure> {
+    let done = console::run(&at(running)?, wanted, json).await;
+    done.map_err(|error| Failure {
+        message: error.to_string(),
+        code: ExitCode::from(if error.is_usage() { 2 } else { 1 }),
+    })
+}
+
 async fn cache(command: CacheCommand) -> Result<(), Failure> {
     let could_not_go_on = |message: String| Failure {
         message,
         code: ExitCode::from(2),
     };
-    let at = |running: Running| {
-        let key = environment("REFRAIN_ADMIN_KEY").filter(|key| !key.is_empty());
-        transfer::Gateway::new(&running.url, key, Clock::system())
-            .map_err(|error| could_not_go_on(error.to_string()))
-    };
+    let at = |running: Running| at(&running).map_err(could_not_go_on);
     // Without a handler for it, Ctrl-C ends the process by itself.
     let interrupt = async { drop(tokio::signal::ctrl_c().await) };
     let (mut out, mut progress) = (io::stdout(), io::stderr());
     match command {
+        CacheCommand::List {
+            selected,
+            text,
+            sort,
+            few,
+            gateway,
+            form,
+        } => {
+            let wanted = Wanted::List {
+                selected,
+                text,
+                sort,
+                limit: few.limit,
+                ids: few.ids,
+            };
+            shown(&gateway, wanted, form.json).await
+        }
+        CacheCommand::Search {
+            words,
+            text: is_text,
+            selected,
+            few,
+            gateway,
+            form,
+        } => {
+            let wanted = Wanted::Search {
+                selected,
+                words,
+                is_text,
+                limit: few.limit,
+                ids: few.ids,
+            };
+            shown(&gateway, wanted, form.json).await
+        }
+        CacheCommand::Purge {
+            selected,
+            everything,
+            yes,
+            dry_run,
+            gateway,
+            form,
+        } => {
+            let wanted = Wanted::Purge {
+                selected,
+                everything,
+                yes,
+                dry_run,
+            };
+            shown(&gateway, wanted, form.json).await
+        }
         CacheCommand::Export { gateway, out: file } => {
             let exporting = at(gateway)?;
             let exported = exporting
@@ -151,14 +215,26 @@ async fn cache(command: CacheCommand) -> Result<(), Failure> {
             gateway,
             from,
             batch,
+            partial,
         } => {
-            let import = Import { file, from, batch };
+            let import = Import {
+                file,
+                from,
+                batch,
+                partial,
+            };
             let imported = at(gateway)?.import(&import, &mut progress, interrupt).await;
-            let totals =
+            let imported =
                 imported.map_err(|stopped: ImportStopped| could_not_go_on(stopped.to_string()))?;
-            match totals.refused {
-                0 => Ok(()),
-                refused => Err(format!("{refused} lines were refused").into()),
+            match imported {
+                Imported::Sent(Totals { refused: 0, .. }) => Ok(()),
+                Imported::Sent(Totals { refused, .. }) => {
+                    Err(format!("{refused} lines were refused").into())
+                }
+                Imported::Nothing(Totals { refused, .. }) => Err(format!(
+                    "{refused} lines would be refused, so nothing was imported; --partial imports the others"
+                )
+                .into()),
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     error::{UpstreamError, UpstreamErrorKind},
     ident::{ModelId, ProviderName},
     policy::identity::Scope,
+    telemetry::trace::Propagated,
     units::Tokens,
     wire::{
         answer::Answer,
@@ -54,6 +55,16 @@ pub struct ChatCall {
     pub model: ModelId,
     /// On whose behalf; what is remembered of one is not brought in for another. `None` for nobody's.
     pub scope: Option<Scope>,
+    /// Where in a trace it belongs, if the provider is to know.
+    pub trace: Option<Propagated>,
+}
+
+/// `headers`, with where in a trace a call belongs.
+fn traced(mut headers: HeaderMap, trace: Option<&Propagated>) -> HeaderMap {
+    if let Some(trace) = trace {
+        trace.put(&mut headers);
+    }
+    headers
 }
 
 /// A provider's answer.
@@ -137,6 +148,8 @@ pub struct EmbedCall {
     pub model: ModelId,
     /// Whether what the provider can't do is left out, instead of refused.
     pub drops_unsupported: bool,
+    /// Where in a trace it belongs, if the provider is to know.
+    pub trace: Option<Propagated>,
 }
 
 /// How much may be embedded in one call.
@@ -157,6 +170,15 @@ pub struct Embedded {
     pub body: Bytes,
     /// The tokens read, if the provider counted them.
     pub tokens: Option<Tokens>,
+}
+
+/// The keys of a provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeyCount {
+    /// How many there are.
+    pub configured: usize,
+    /// How many of them are not used at present, for one model at least.
+    pub put_aside: usize,
 }
 
 /// Somebody who answers chat requests.
@@ -220,6 +242,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
         _call: ChatCall,
     ) -> BoxFuture<'_, Result<Option<Tokens>, UpstreamError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// How its keys fare. None, if it needs none.
+    fn keys(&self) -> KeyCount {
+        KeyCount::default()
     }
 
     /// The models it serves now.

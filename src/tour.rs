@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
-    app::{App, BuildError, Parts},
+    app::{App, BuildError, Listeners, Parts},
     clock::Clock,
     config::{Config, Sources},
     embed::Embed,
@@ -143,8 +143,12 @@ pub async fn run(encoder: Arc<dyn Embed>, out: &mut impl Write) -> Result<(), To
     let app = App::build(&config, parts).await?;
     let listener = TcpListener::bind(config.server.listen).await?;
     let url = format!("http://{}/v1/chat/completions", listener.local_addr()?);
+    let listeners = Listeners {
+        clients: listener,
+        operators: None,
+    };
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = app.serve(listener, async {
+    let serving = app.serve(listeners, async {
         let _dropped_too = stopped.await;
     });
     let asking = async {

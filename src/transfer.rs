@@ -1,8 +1,9 @@
 //! `refrain cache export | import`: the cache of a running gateway to a file, and a file to it.
 //!
 //! It speaks to the gateway's admin endpoints and knows lines, not what is in them: what a line means
-//! is the gateway's to say. Invariant: an import that stops names the first line that the gateway has
-//! not confirmed, so that another one can continue with it.
+//! is the gateway's to say. An import has all lines checked before the first is taken in, unless good
+//! lines are wanted without the others. Invariant: an import that stops names the first line that the
+//! gateway has not confirmed, so that another one can continue with it.
 
 use std::{
     fs::{self, File},
@@ -17,11 +18,15 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 
+mod asking;
 mod lines;
 mod sending;
 mod watch;
 
-use self::{sending::Sending, watch::Watch};
+use self::{
+    sending::{Aim, Sending},
+    watch::Watch,
+};
 
 /// How long a gateway may take for one batch: its encoder serves requests first.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -43,6 +48,18 @@ pub struct Import {
     pub from: u64,
     /// Lines that are sent at once.
     pub batch: u32,
+    /// Good lines are taken in even if others are not; else none is, unless all are good.
+    pub partial: bool,
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    /// The lines were sent. Some may be refused that were good when they were checked: where there was no
+    /// room for them, or the cache was purged.
+    Sent(Totals),
+    /// Nothing was taken in, because of the lines that are refused.
+    Nothing(Totals),
 }
 
 /// What has become of the lines.
@@ -208,7 +225,7 @@ impl Gateway {
         Ok(lines.saturating_sub(1))
     }
 
-    /// Has the lines of a file taken in.
+    /// Has the lines of a file taken in. All are checked first, unless the import is partial.
     ///
     /// # Errors
     /// [`Stopped`], with the line to continue with.
@@ -217,11 +234,25 @@ impl Gateway {
         import: &Import,
         progress: &mut (dyn Write + Send),
         interrupt: impl Future<Output = ()>,
-    ) -> Result<Totals, Stopped> {
-        let interrupt = pin!(interrupt);
-        let mut sending = Sending::new(self, interrupt, progress, import.from);
+    ) -> Result<Imported, Stopped> {
+        let mut interrupt = pin!(interrupt);
+        if !import.partial {
+            let mut checking =
+                Sending::new(self, interrupt.as_mut(), progress, import.from, Aim::Check);
+            let checked = checking.file(import).await;
+            let totals = checking.totals();
+            match checked {
+                Ok(()) if totals.refused == 0 => {}
+                Ok(()) => return Ok(Imported::Nothing(totals)),
+                Err(error) => {
+                    let from = import.from;
+                    return Err(Stopped { from, error });
+                }
+            }
+        }
+        let mut sending = Sending::new(self, interrupt, progress, import.from, Aim::TakeIn);
         match sending.file(import).await {
-            Ok(()) => Ok(sending.totals()),
+            Ok(()) => Ok(Imported::Sent(sending.totals())),
             Err(error) => Err(Stopped {
                 from: sending.from(),
                 error,

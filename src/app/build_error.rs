@@ -36,6 +36,18 @@ pub enum BuildError {
         /// Why not.
         why: String,
     },
+    /// What the admin page has set can't be read.
+    #[error(
+        "what the admin page has set can't be read from {path}: {why}. Mend it, or delete it to have the configuration's \
+         file alone",
+        path = path.display()
+    )]
+    Overrides {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The data directory can't be used.
     #[error("`cache.data_dir`: {0}")]
     Disk(#[from] OpenError),
@@ -53,10 +65,12 @@ pub enum BuildError {
     },
     /// Keys would no longer be asked for at an address that others reach.
     #[error(
-        "`server.listen` changes at the next start only; until then anybody who reaches {address} \
+        "`{setting}` changes at the next start only; until then anybody who reaches {address} \
          could use your providers and the admin page without `[[clients]]` and an admin key"
     )]
     Exposed {
+        /// The setting that names the address.
+        setting: &'static str,
         /// Where it listens.
         address: SocketAddr,
     },

@@ -1,6 +1,6 @@
 //! Settings that running parts were made of: they take effect at the next start only.
 
-use crate::config::{Cache, Config};
+use crate::config::{Cache, Config, Telemetry};
 
 /// The settings in which `wanted` differs from what this process was started with, and which it can't
 /// change, by their names in the file.
@@ -14,6 +14,11 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
     // Where nothing is cached, no directory is opened.
     let directory = (cache.data_dir.as_ref()).filter(|_| cache.enabled);
     let other_directory = (other_cache.data_dir.as_ref()).filter(|_| other_cache.enabled);
+    let (telemetry, other_telemetry) = (&started.telemetry, &wanted.telemetry);
+    let at = |telemetry: &Telemetry| Some(telemetry.traces.as_ref()?.endpoint.clone());
+    let sent_along = |telemetry: &Telemetry| Some(telemetry.traces.as_ref()?.headers.clone());
+    let sample = |telemetry: &Telemetry| Some(telemetry.traces.as_ref()?.sample);
+    let both_tell = telemetry.traces.is_some() && other_telemetry.traces.is_some();
     let stores = started.responses.store;
     let differs = [
         ("server.listen", server.listen != other.listen),
@@ -37,6 +42,7 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
             "server.compress_above",
             server.compress_above != other.compress_above,
         ),
+        ("admin.listen", started.admin.listen != wanted.admin.listen),
         (
             "embedding.model",
             has_encoder && embedding.model != other_embedding.model,
@@ -77,6 +83,27 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
             "cache.index_above",
             cache.index_above != other_cache.index_above,
         ),
+        ("telemetry.logs", telemetry.logs != other_telemetry.logs),
+        (
+            "telemetry.log_requests",
+            telemetry.log_requests != other_telemetry.log_requests,
+        ),
+        (
+            "telemetry.slow_request",
+            telemetry.slow_request != other_telemetry.slow_request,
+        ),
+        (
+            "telemetry.otlp_endpoint",
+            at(telemetry) != at(other_telemetry),
+        ),
+        (
+            "telemetry.otlp_headers_env",
+            both_tell && sent_along(telemetry) != sent_along(other_telemetry),
+        ),
+        (
+            "telemetry.sample",
+            both_tell && sample(telemetry) != sample(other_telemetry),
+        ),
         ("cache.learning", cache.learning != other_cache.learning),
         (
             "cache.max_false_hits",
@@ -101,6 +128,14 @@ pub(super) fn needs_restart(started: &Config, wanted: &Config) -> Vec<&'static s
         (
             "responses.max_bytes",
             stores && started.responses.max_bytes != wanted.responses.max_bytes,
+        ),
+        (
+            "telemetry.recent_requests",
+            started.telemetry.recent_requests != wanted.telemetry.recent_requests,
+        ),
+        (
+            "telemetry.capture_content",
+            started.telemetry.capture_content != wanted.telemetry.capture_content,
         ),
     ];
     let keys = differs
@@ -131,6 +166,7 @@ mod tests {
             ("server", "write_timeout = \"7s\""),
             ("server", "drain_timeout = \"7s\""),
             ("server", "compress_above = \"1KiB\""),
+            ("admin", "listen = \"127.0.0.1:9\""),
             ("embedding", "model = \"other\""),
             ("embedding", "runtime = \"other\""),
             ("embedding", "threads = 3"),
@@ -145,6 +181,10 @@ mod tests {
             ("cache", "learning = false"),
             ("cache", "max_false_hits = 0.02"),
             ("cache", "shadow_checks = 0.5"),
+            ("telemetry", "logs = \"json\""),
+            ("telemetry", "log_requests = false"),
+            ("telemetry", "slow_request = \"5s\""),
+            ("telemetry", "otlp_endpoint = \"http://c:4318\""),
             ("responses", "store = false"),
             ("responses", "ttl = \"1h\""),
             ("responses", "max_bytes = \"1MiB\""),
@@ -155,6 +195,12 @@ mod tests {
             check(&wanted, &wanted, &[]);
         }
         let model = "[[models]]\nname = \"m\"\ntargets = [\"d/m\"]\n[[providers]]\nname = \"d\"\nkind = \"demo\"\n";
+        let sampled = "[telemetry]\notlp_endpoint = \"http://c:4318\"\n";
+        check(
+            sampled,
+            &format!("{sampled}sample = 0.5\n"),
+            &["telemetry.sample"],
+        );
         let judged = format!("[cache]\njudge_model = \"m\"\n{model}");
         check(model, &judged, &["cache.judge_model"]);
     }

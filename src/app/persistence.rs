@@ -57,9 +57,14 @@ pub(super) fn secret(cache: &Cache) -> Result<[u8; 32], BuildError> {
             source,
         });
     }
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| BuildError::Random(error.to_string()))?;
-    Ok(secret)
+    random()
+}
+
+/// What nobody can guess.
+pub(super) fn random() -> Result<[u8; 32], BuildError> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| BuildError::Random(error.to_string()))?;
+    Ok(random)
 }
 
 /// The store that `cache` describes, with what its disk holds. Takes a second for 100,000 entries.
@@ -110,7 +115,8 @@ fn fill(
         let key = record.fingerprint;
         let is_wanted = |entry: &Entry| {
             let past = now.since(entry.stored).saturating_sub(entry.ttl);
-            entry.generation == store.generation() && (past.is_zero() || past < keep_stale)
+            let is_over = !past.is_zero() && past >= keep_stale && !entry.is_pinned();
+            entry.generation == store.generation() && !is_over
         };
         let read = mirror::entry(record, now, dimension).filter(|(entry, _)| is_wanted(entry));
         let Some((entry, vector)) = read else {

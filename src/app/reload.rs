@@ -4,28 +4,40 @@
 //! time; what requests see is replaced only when all of it is ready; a gateway that others reach does
 //! not stop asking for keys by a change of the address that it does not listen on yet.
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, future::BoxFuture};
 use tokio::{
     sync::Mutex,
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
 };
+use tokio_util::task::TaskTracker;
 
 use self::watched::Content;
 pub(super) use self::watched::Watched;
-use super::{BuildError, fixed, front, providers, setup, tasks};
+use super::{
+    BuildError,
+    as_configured::{front, setup},
+    fixed, overrides, providers, tasks, telling,
+};
 use crate::{
-    config::{Config, Notice},
+    config::{Applied, Config, Notice},
     embed::Embed,
+    error::Error,
     gateway::account::Accounts,
-    http::{Api, config_status::ConfigStatus},
+    http::{
+        Api,
+        config_status::ConfigStatus,
+        steering::{InForce, Steering},
+    },
     ident::ProviderName,
     provider::demo::Pace,
-    telemetry::names,
+    telemetry::{names, peers::Peers},
 };
 
+#[cfg(test)]
+mod tests;
 mod watched;
 
 /// How often the file is looked at. It is read each time: a mounted volume may change a file without
@@ -68,46 +80,146 @@ pub(super) struct Reloader {
     api: Arc<Api>,
     /// What this process was started with.
     started: Config,
+    started_at: u64,
     secret: [u8; 32],
     encoder: Option<Arc<dyn Embed>>,
     pace: Pace,
     accounts: Arc<Accounts>,
+    peers: Arc<Peers>,
+    /// Where what must come to its end goes on.
+    tasks: TaskTracker,
     /// What was taken into force last; held for as long as a reload goes on.
-    in_force: Mutex<Config>,
+    in_force: Mutex<Configs>,
+}
+
+/// What is in force, and what it is made of.
+#[derive(Debug, Clone)]
+struct Configs {
+    /// As the file and the environment say.
+    written: Config,
+    /// What the admin page has set.
+    applied: Applied,
+    /// Both together.
+    both: Config,
+    /// What the file says by now, if it is not in force only because what the page has set could not be read.
+    waiting: Option<Config>,
+}
+
+impl Configs {
+    fn new(written: &Config, applied: Applied) -> Self {
+        Self {
+            written: written.clone(),
+            applied,
+            both: written.clone().with(&applied),
+            waiting: None,
+        }
+    }
 }
 
 impl Reloader {
     pub(super) fn new(
         api: Arc<Api>,
-        config: &Config,
+        (config, applied): (&Config, Applied),
         secret: [u8; 32],
         encoder: Option<Arc<dyn Embed>>,
         pace: Pace,
-        accounts: Arc<Accounts>,
+        (accounts, peers): (Arc<Accounts>, Arc<Peers>),
+        tasks: TaskTracker,
     ) -> Self {
         count("ok", 0);
         count("refused", 0);
         metrics::gauge!(names::CONFIG_CURRENT).set(1.0);
         Self {
+            started_at: api.clock.unix_seconds(),
             api,
             started: config.clone(),
             secret,
             encoder,
             pace,
             accounts,
-            in_force: Mutex::new(config.clone()),
+            peers,
+            tasks,
+            in_force: Mutex::new(Configs::new(config, applied)),
         }
     }
 
     /// As [`App::reload`](super::App::reload).
     pub(super) async fn reload(&self, config: &Config) -> Result<Reloaded, BuildError> {
         let mut in_force = self.in_force.lock().await;
-        let replaced = self.replace(&in_force, config).await;
-        match &replaced {
-            Ok(_) => *in_force = config.clone(),
-            Err(error) => self.refused(&error.to_string()),
+        let cache = self.started.cache.clone();
+        let applied = spawn_blocking(move || overrides::read(&cache)).await;
+        let applied = applied.unwrap_or(Err(BuildError::Restore));
+        let replaced = match applied {
+            Ok(applied) => {
+                in_force.waiting = None;
+                self.take_over(&mut in_force, config, applied).await
+            }
+            Err(error) => {
+                in_force.waiting = Some(config.clone());
+                Err(error)
+            }
+        };
+        if let Err(error) = &replaced {
+            self.refused(&error.to_string());
         }
         replaced
+    }
+
+    async fn take_over(
+        &self,
+        in_force: &mut Configs,
+        written: &Config,
+        applied: Applied,
+    ) -> Result<Reloaded, BuildError> {
+        let wanted = Configs::new(written, applied);
+        let reloaded = self.replace(&in_force.both, &wanted.both).await?;
+        *in_force = wanted;
+        Ok(reloaded)
+    }
+
+    /// As [`Steering::apply`].
+    async fn set(&self, applied: Applied) -> Result<(), Error> {
+        let Some(path) = overrides::path(&self.started.cache) else {
+            return Err(Error::Conflict(NO_PLACE.to_owned()));
+        };
+        let mut in_force = self.in_force.lock().await;
+        if let Some(variable) = in_force.written.admission_variable() {
+            return Err(Error::Conflict(format!(
+                "the variable {variable} is set, and goes before what this page sets"
+            )));
+        }
+        let write = move |applied: Applied| {
+            let path = path.clone();
+            async move { spawn_blocking(move || overrides::write(&path, &applied)).await }
+        };
+        let written = write(applied).await.map_err(io::Error::other).flatten();
+        written.map_err(|error| Error::Conflict(format!("it can't be kept: {error}")))?;
+        let (before, waiting) = (in_force.applied, in_force.waiting.take());
+        let status = self.api.config.load_full();
+        let is_same_file = waiting.is_none();
+        let config = waiting.unwrap_or_else(|| in_force.written.clone());
+        if let Err(error) = self.take_over(&mut in_force, &config, applied).await {
+            // What is not in force must not come into force at the next start.
+            let _back = write(before).await;
+            return Err(Error::Conflict(error.to_string()));
+        }
+        if is_same_file {
+            // What is wrong with a newer file is as wrong as before.
+            let problems = status.problems.clone();
+            if !problems.is_empty() {
+                metrics::gauge!(names::CONFIG_CURRENT).set(0.0);
+            }
+            self.api.config.store(Arc::new(ConfigStatus {
+                problems,
+                notices: status.notices.clone(),
+                ..ConfigStatus::clone(&self.api.config.load())
+            }));
+        }
+        match applied.threshold {
+            Some(threshold) => tracing::info!(%threshold, "an operator has set the threshold"),
+            None => tracing::info!("an operator has taken back the threshold"),
+        }
+        Ok(())
     }
 
     async fn replace(&self, before: &Config, config: &Config) -> Result<Reloaded, BuildError> {
@@ -135,9 +247,11 @@ impl Reloader {
         }
         let catalogue = Arc::clone(&setup.catalogue);
         let needs_restart = fixed::needs_restart(&self.started, config);
-        let front = front(config, self.secret, generation, &self.accounts);
+        let front = Arc::new(front(config, self.secret, generation, &self.accounts));
         // Keys first: who is no longer let in is not to see the new setup either.
-        self.api.front.store(Arc::new(front));
+        self.api.front.store(Arc::clone(&front));
+        self.api.access.keep_only(front.admin_key.as_ref());
+        self.peers.replace(telling::all_peers(config));
         gateway.replace(setup);
         if self.api.store.raise_generation(config.cache.generation) {
             let generation = config.cache.generation;
@@ -146,6 +260,7 @@ impl Reloader {
         self.api.config.store(Arc::new(ConfigStatus {
             loaded_at: clock.unix_seconds(),
             problems: Vec::new(),
+            notices: Vec::new(),
             needs_restart: needs_restart.clone(),
         }));
         count("ok", 1);
@@ -172,13 +287,23 @@ impl Reloader {
     /// Whether anybody may use the gateway was judged for the address that `config` names. Refuses to
     /// open another one, which this process listens on until it ends.
     fn stay_guarded(&self, before: &Config, config: &Config) -> Result<(), BuildError> {
-        let address = self.started.server.listen;
-        let is_judged =
-            config.server.listen == address || address.ip().to_canonical().is_loopback();
-        let opens = config.clients.is_empty() && !before.clients.is_empty()
-            || config.admin.key.is_none() && before.admin.key.is_some();
-        if !is_judged && opens {
-            return Err(BuildError::Exposed { address });
+        let is_judged = |address: SocketAddr, named: SocketAddr| {
+            named == address || address.ip().to_canonical().is_loopback()
+        };
+        let (address, named) = (self.started.server.listen, config.server.listen);
+        let opens = config.clients.is_empty() && !before.clients.is_empty();
+        if opens && !is_judged(address, named) {
+            let setting = "server.listen";
+            return Err(BuildError::Exposed { setting, address });
+        }
+        let operators = |config: &Config| match config.admin.listen {
+            Some(address) => ("admin.listen", address),
+            None => ("server.listen", config.server.listen),
+        };
+        let ((setting, address), (_, named)) = (operators(&self.started), operators(config));
+        let opens = config.admin.key.is_none() && before.admin.key.is_some();
+        if opens && !is_judged(address, named) {
+            return Err(BuildError::Exposed { setting, address });
         }
         Ok(())
     }
@@ -239,7 +364,7 @@ impl Reloader {
     }
 
     async fn follows_the_file(&self) -> bool {
-        self.in_force.lock().await.server.reload
+        self.in_force.lock().await.both.server.reload
     }
 
     async fn take(&self, source: &Arc<dyn Source>, text: String) {
@@ -249,20 +374,57 @@ impl Reloader {
             Ok((config, notices)) => {
                 // An error is told by `reload` itself.
                 if self.reload(&config).await.is_ok() {
-                    for notice in notices {
-                        tracing::warn!("{notice}");
-                    }
+                    self.note(&notices);
                 }
             }
             Err(problems) => self.refuse(&problems).await,
         }
     }
 
+    /// Tells what is accepted of the configuration in force, but has no effect.
+    pub(super) fn note(&self, notices: &[Notice]) {
+        for notice in notices {
+            tracing::warn!("{notice}");
+        }
+        let status = ConfigStatus::clone(&self.api.config.load());
+        self.api.config.store(Arc::new(ConfigStatus {
+            notices: notices.iter().map(ToString::to_string).collect(),
+            ..status
+        }));
+    }
+
     async fn refuse(&self, problems: &str) {
-        let _one_at_a_time = self.in_force.lock().await;
+        let mut in_force = self.in_force.lock().await;
+        in_force.waiting = None;
         self.refused(problems);
     }
 }
+
+impl Steering for Reloader {
+    fn in_force(&self) -> BoxFuture<'_, InForce> {
+        Box::pin(async {
+            let in_force = self.in_force.lock().await;
+            InForce {
+                config: in_force.both.clone(),
+                applied: in_force.applied,
+                overrides: overrides::path(&self.started.cache),
+                started_at: self.started_at,
+            }
+        })
+    }
+
+    fn apply(self: Arc<Self>, applied: Applied) -> BoxFuture<'static, Result<(), Error>> {
+        let tasks = self.tasks.clone();
+        let set = tasks.spawn(async move { self.set(applied).await });
+        Box::pin(async {
+            let broken = |_| Err(Error::Internal("setting the threshold failed".to_owned()));
+            set.await.unwrap_or_else(broken)
+        })
+    }
+}
+
+/// Why the page can set nothing.
+const NO_PLACE: &str = "there is no place to keep it: set `data_dir` in [cache]";
 
 /// What is told where a source panics.
 const BROKEN: &str = "reading the configuration failed; the log says why";

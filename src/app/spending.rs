@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, ErrorKind, Write as _},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use super::BuildError;
+use super::{BuildError, small_file};
 use crate::{
     config::Cache,
     gateway::account::Accounts,
@@ -172,17 +172,11 @@ fn lock(directory: &Path) -> Result<File, String> {
 
 /// What the file says; nothing, if there is none.
 fn read(path: &Path) -> Result<Vec<(ClientName, Spend)>, String> {
-    let text = match File::open(path) {
-        Ok(file) => {
-            let mut text = String::new();
-            io::Read::read_to_string(&mut io::Read::take(file, LONGEST), &mut text)
-                .map_err(|error| error.to_string())?;
-            text
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.to_string()),
+    let text = small_file::read(path, LONGEST).map_err(|error| error.to_string())?;
+    let Some(text) = text else {
+        return Ok(Vec::new());
     };
-    let book: Book = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let book: Book = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     if book.version != VERSION {
         return Err(format!("its version is {}, not {VERSION}", book.version));
     }
@@ -216,18 +210,7 @@ fn write(path: &Path, spent: &[(ClientName, Spent)]) -> io::Result<()> {
     };
     let mut text = serde_json::to_vec_pretty(&book)?;
     text.push(b'\n');
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
-    let aside = path.with_extension("json.new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&aside)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    fs::rename(&aside, path)?;
-    File::open(directory)?.sync_all()
+    small_file::replace(path, &text)
 }
 
 #[cfg(test)]

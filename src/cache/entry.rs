@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -66,6 +66,10 @@ pub struct Entry {
     pub generation: u64,
     /// How often it has answered, and what that makes it worth.
     pub use_of: Use,
+    /// How long its provider took for it, attempts that failed included; `None` if nobody has measured it.
+    pub took: Option<Duration>,
+    /// Whether an operator keeps it: neither room nor time ends it then.
+    pub pinned: AtomicBool,
 }
 
 /// How long the kept beginning of a prompt is at most, in bytes.
@@ -137,11 +141,17 @@ impl Entry {
         let age = now.time.since(self.stored);
         if self.generation != now.generation || max_age.is_some_and(|most| age > most) {
             Freshness::Dead
-        } else if age < self.ttl {
+        } else if age < self.ttl || self.is_pinned() {
             Freshness::Fresh
         } else {
             Freshness::Stale(age.saturating_sub(self.ttl))
         }
+    }
+
+    /// Whether an operator keeps it. Set by the store alone, which counts them.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pinned.load(Ordering::Relaxed)
     }
 
     /// The answer, read back. `None` never happens for what [`Answer`] wrote.
@@ -218,6 +228,8 @@ impl Entry {
     pub fn traits(&self, now: UnixMillis) -> Traits<'_> {
         Traits {
             id: self.fingerprint,
+            scope: self.scope,
+            is_pinned: self.is_pinned(),
             tags: &self.tags,
             namespace: self.namespace.as_ref(),
             models: [&self.asked_model, self.model.as_str()],
@@ -263,6 +275,8 @@ pub(crate) mod tests {
             ttl: Duration::from_millis(500),
             generation: 0,
             use_of: Use::default(),
+            took: Some(Duration::from_millis(1_500)),
+            pinned: AtomicBool::default(),
         })
     }
 
@@ -283,6 +297,10 @@ pub(crate) mod tests {
             Freshness::Stale(Duration::from_millis(100))
         );
         assert_eq!(at(1_100, 0, Some(100)), Freshness::Fresh);
+        assert_eq!(at(1_101, 0, Some(100)), Freshness::Dead);
+        assert_eq!(at(1_100, 1, None), Freshness::Dead);
+        entry.pinned.store(true, Ordering::Relaxed);
+        assert_eq!(at(1_600, 0, None), Freshness::Fresh, "its time is not over");
         assert_eq!(at(1_101, 0, Some(100)), Freshness::Dead);
         assert_eq!(at(1_100, 1, None), Freshness::Dead);
         // A clock that was set back does not make it older or younger than new.

@@ -4,7 +4,7 @@
 //! future) is left out: an entry less is a miss, an entry that is not what it was may be a wrong answer.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -52,13 +52,19 @@ pub fn record(entry: &Entry, embedding: Option<&Embedding>) -> Record {
             .price
             .map(|price| (price.input.get(), price.output.get())),
         stored_unix_ms: entry.stored.0,
-        ttl_ms: u64::try_from(entry.ttl.as_millis()).unwrap_or(u64::MAX),
+        ttl_ms: millis(entry.ttl),
         tags: entry.tags.iter().map(Tag::to_string).collect(),
         generation: entry.generation,
         uses: entry.use_of.count().into(),
         has_matter: question.is_some_and(|question| question.has_matter),
         prompt: entry.prompt.to_string(),
+        pinned: entry.is_pinned(),
+        took_ms: entry.took.map(millis),
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The entry of a record, and its vector, which has or will have so many numbers. `None` if it can't
@@ -123,6 +129,8 @@ pub fn entry(
         ttl: Duration::from_millis(record.ttl_ms),
         generation: record.generation,
         use_of: Use::of(u32::try_from(record.uses).unwrap_or(u32::MAX)),
+        took: record.took_ms.map(Duration::from_millis),
+        pinned: AtomicBool::new(record.pinned),
     };
     entry.answer().is_some().then_some((entry, record.vector))
 }
@@ -147,6 +155,7 @@ mod tests {
         record.surface = Some([3; 32]);
         record.price = Some((1.0, 2.0));
         record.counted = Some("{\"prompt_tokens\":3}".to_owned());
+        (record.pinned, record.took_ms) = (true, Some(1_500));
         let embedding = Embedding::new(EncoderId::new("e"), vec![0.6, 0.8]).unwrap();
         record.vector = Some(PackedVector::new(&embedding));
         record

@@ -22,7 +22,7 @@ use std::{
 };
 
 use self::{
-    codes::{BLOCK, cosine, encode},
+    codes::{BLOCK, cosine, decode, encode},
     graph::{Graph, NODE_BYTES, Near},
     table::{PLACE_BYTES, SLOT_BYTES, Slot, Table},
 };
@@ -237,8 +237,12 @@ impl Vectors {
         let Some(query) = encode(query) else {
             return Vec::new();
         };
+        self.nearest(&query, most)
+    }
+
+    fn nearest(&self, query: &[i16], most: usize) -> Vec<Neighbour> {
         self.read(|index| {
-            let near = index.search(&query, most).into_iter();
+            let near = index.search(query, most).into_iter();
             let neighbour = |(product, place): Near| {
                 let slot = index.table.slot(place)?;
                 Some(Neighbour {
@@ -248,6 +252,32 @@ impl Vectors {
                 })
             };
             near.filter_map(neighbour).collect()
+        })
+    }
+
+    /// The `most` nearest to an entry of this partition, itself left out, nearest first; none if its vector
+    /// is not here.
+    #[must_use]
+    pub fn around(&self, fingerprint: Fingerprint, most: usize) -> Vec<Neighbour> {
+        let Some(code) = self.code(fingerprint) else {
+            return Vec::new();
+        };
+        let mut near = self.nearest(&code, most.saturating_add(1));
+        near.retain(|neighbour| neighbour.fingerprint != fingerprint);
+        near.truncate(most);
+        near
+    }
+
+    /// The vector of an entry, in steps of 2⁻¹⁵; `None` if it is not here.
+    #[must_use]
+    pub fn vector(&self, fingerprint: Fingerprint) -> Option<Vec<f32>> {
+        Some(decode(&self.code(fingerprint)?))
+    }
+
+    fn code(&self, fingerprint: Fingerprint) -> Option<Vec<i16>> {
+        self.read(|index| {
+            let place = index.table.find(fingerprint)?;
+            index.table.codes().get(place).map(<[i16]>::to_vec)
         })
     }
 

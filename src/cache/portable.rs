@@ -20,8 +20,9 @@ use crate::{
     wire::answer::Answer,
 };
 
-/// The form of the lines below. A reader refuses what it does not know.
-const VERSION: u32 = 1;
+/// The form of the lines below. A reader refuses what it does not know; the first form lacks `pinned` and
+/// `took`.
+const VERSION: u32 = 2;
 
 /// The first line of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +49,9 @@ impl Header {
     /// # Errors
     /// [`Unreadable`], with what to do.
     pub fn fits(&self, secret: &str) -> Result<(), Unreadable> {
-        if self.refrain_cache != VERSION {
+        if !(1..=VERSION).contains(&self.refrain_cache) {
             return Err(Unreadable(format!(
-                "the export is of form {}; this gateway reads form {VERSION}",
+                "the export is of form {}; this gateway reads forms 1 to {VERSION}",
                 self.refrain_cache
             )));
         }
@@ -159,6 +160,11 @@ struct Written {
     generation: u64,
     #[serde(default)]
     uses: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pinned: bool,
+    /// In milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    took: Option<u64>,
 }
 
 /// The line of an entry, its end included. `None` never happens for an entry with an answer.
@@ -187,6 +193,8 @@ pub fn line(entry: &Entry) -> Option<Vec<u8>> {
         tags: record.tags,
         generation: record.generation,
         uses: record.uses,
+        pinned: record.pinned,
+        took: record.took_ms,
     };
     serde_json::to_vec(&written).ok().map(ended)
 }
@@ -228,6 +236,8 @@ pub fn entry(line: &[u8], now: UnixMillis, dimension: usize) -> Result<Entry, Un
         uses: written.uses,
         has_matter: written.has_matter,
         prompt: written.prompt,
+        pinned: written.pinned,
+        took_ms: written.took,
     };
     let read = mirror::entry(record, now, dimension).map(|(entry, _)| entry);
     read.ok_or_else(|| Unreadable("`stored` lies in the future; is a clock wrong?".to_owned()))
@@ -301,6 +311,8 @@ mod tests {
             times in (0..NOW.0, any::<u64>(), any::<u64>(), any::<u32>()),
             tags in prop::collection::vec("[a-z:]{1,8}", 0..4),
             prompt in "\\PC{0,64}",
+            pinned in any::<bool>(),
+            took_ms in prop::option::of(any::<u64>()),
         ) -> Record {
             let mut answer: serde_json::Value = serde_json::from_str(ANSWER).unwrap();
             answer["choices"][0]["message"]["content"] = said.into();
@@ -313,7 +325,7 @@ mod tests {
             let (stored_unix_ms, ttl_ms, generation, uses) = times;
             Record {
                 fingerprint, context, scope, surface, namespace, provider, asked_model,
-                stored_unix_ms, ttl_ms, generation, tags, prompt,
+                stored_unix_ms, ttl_ms, generation, tags, prompt, pinned, took_ms,
                 model: format!("m{}", model.replace("..", "-")),
                 partition: question.as_ref().map(|(partition, _)| *partition),
                 has_matter: has_matter && question.is_some(),
@@ -430,7 +442,19 @@ mod tests {
                 .0
                 .contains("cache.secret_env")
         );
-        let newer: Header = serde_json::from_str(r#"{"refrain_cache":2,"secret":"00ff"}"#).unwrap();
-        assert!(newer.fits("00ff").unwrap_err().0.contains("form 2"));
+        let of_form = |form: u32| -> Header {
+            let line = format!("{{\"refrain_cache\":{form},\"secret\":\"00ff\"}}");
+            serde_json::from_str(&line).unwrap()
+        };
+        assert_eq!(of_form(1).fits("00ff"), Ok(()));
+        for unknown in [0, 3] {
+            let why = of_form(unknown).fits("00ff").unwrap_err().0;
+            assert!(
+                why.contains(&format!(
+                    "of form {unknown}; this gateway reads forms 1 to 2"
+                )),
+                "{why}"
+            );
+        }
     }
 }

@@ -37,6 +37,53 @@ impl Semantic {
             .map_or_else(Vec::new, |vectors| vectors.search(query.as_slice(), most))
     }
 
+    /// The `most` nearest to an entry of a partition, itself left out, nearest first.
+    #[must_use]
+    pub fn around(
+        &self,
+        partition: Partition,
+        fingerprint: Fingerprint,
+        most: usize,
+    ) -> Vec<Neighbour> {
+        self.get(partition)
+            .map_or_else(Vec::new, |vectors| vectors.around(fingerprint, most))
+    }
+
+    /// The vector of an entry of a partition.
+    #[must_use]
+    pub fn vector(&self, partition: Partition, fingerprint: Fingerprint) -> Option<Vec<f32>> {
+        self.get(partition)?.vector(fingerprint)
+    }
+
+    /// The nearest of all partitions that are `wanted`, nearest first, at most `most`. Each partition is
+    /// asked for its `deep` nearest, so that some may be unwanted. Goes through all of them: not for a
+    /// request.
+    pub fn search_all(
+        &self,
+        query: &Embedding,
+        (most, deep): (usize, usize),
+        mut wanted: impl FnMut(&Neighbour) -> bool,
+    ) -> Vec<Neighbour> {
+        let mut nearest: Vec<Neighbour> = Vec::new();
+        for (_, vectors) in self.partitions() {
+            let least = (nearest.len() >= most)
+                .then(|| nearest.last().map(|last| last.similarity))
+                .flatten();
+            let found = vectors.search(query.as_slice(), deep).into_iter();
+            // Nearest first: what follows one that is too far is farther still.
+            let near = found
+                .take_while(|near| least.is_none_or(|least| near.similarity > least))
+                .filter(&mut wanted);
+            let before = nearest.len();
+            nearest.extend(near.take(most));
+            if nearest.len() > before {
+                nearest.sort_by_key(|near| std::cmp::Reverse(near.similarity));
+                nearest.truncate(most);
+            }
+        }
+        nearest
+    }
+
     /// Adds a question. Gives its partition back if that wants building.
     pub fn insert(
         &self,

@@ -30,7 +30,7 @@ use crate::{
         identity::{ContextId, Fingerprint, Partition, Scope, Surface},
         selector::Selector,
     },
-    telemetry::names,
+    telemetry::{names, tally::Tally},
 };
 
 /// How many pointers to entries are kept, at most: each of these tables takes its part of the bound,
@@ -39,6 +39,7 @@ const POINTERS: u64 = 65_536;
 /// What a pointer takes with its place in a table, in bytes.
 const POINTER: u64 = 384;
 
+mod operated;
 mod saving;
 mod size;
 
@@ -92,6 +93,7 @@ pub struct Store {
     purges: AtomicU64,
     /// Partitions of which much was removed.
     unpacked: Mutex<Vec<Arc<Vectors>>>,
+    evictions: Tally,
     disk: Option<Disk>,
 }
 
@@ -115,6 +117,9 @@ impl Store {
             generation: AtomicU64::new(generation),
             purges: AtomicU64::new(0),
             unpacked: Mutex::default(),
+            evictions: Tally::new(
+                |word| metrics::counter!(names::CACHE_EVICTIONS, "tier" => "memory", "reason" => word),
+            ),
             disk,
         }
     }
@@ -191,7 +196,7 @@ impl Store {
         let now = self.at(now);
         let freshness = entry.freshness(now, max_age);
         if entry.generation != now.generation {
-            self.forget_this(&entry, Left::Expired);
+            self.forget_this(&entry, Left::Expired, |_| true);
         }
         (freshness != Freshness::Dead).then_some((entry, freshness))
     }
@@ -207,7 +212,8 @@ impl Store {
         self.memory.used(entry);
     }
 
-    /// Keeps an entry that the disk has already; says whether there was room for it.
+    /// Keeps an entry that the disk has already; says whether there was room for it, and nothing pinned in
+    /// its place.
     pub fn hold(&self, entry: Arc<Entry>) -> bool {
         let (fingerprint, surface) = (entry.fingerprint, entry.surface);
         let is_question = entry.question.is_some();
@@ -224,7 +230,7 @@ impl Store {
         for evicted in &inserted.evicted {
             self.unlink(evicted);
             self.erase(&evicted.fingerprint);
-            count(Left::Size);
+            self.left(Left::Size);
         }
         if let Some(surface) = surface.filter(|_| !inserted.refused) {
             self.surfaces().insert(surface, fingerprint);
@@ -257,7 +263,7 @@ impl Store {
         for evicted in self.memory.share(partitions as u64) {
             self.unlink(&evicted);
             self.erase(&evicted.fingerprint);
-            count(Left::Size);
+            self.left(Left::Size);
         }
         wants
     }
@@ -284,28 +290,19 @@ impl Store {
         self.semantic.search(partition, query, most)
     }
 
-    /// Forgets an entry that somebody found to be wrong, and that conversations shared it.
-    pub fn condemn(&self, fingerprint: Fingerprint) -> bool {
-        let links = self
-            .contexts
-            .iter()
-            .filter(|(_, (_, entry))| *entry == fingerprint);
-        let links: Vec<ContextId> = links.map(|(context, _)| *context).collect();
-        links
-            .iter()
-            .for_each(|context| self.contexts.invalidate(context));
-        self.remove(&fingerprint)
-    }
-
     /// Forgets an entry.
     pub fn remove(&self, fingerprint: &Fingerprint) -> bool {
         let removed = self.memory.remove(fingerprint);
-        if let Some(entry) = &removed {
-            self.unlink(entry);
-            self.erase(fingerprint);
-            count(Left::Purged);
-        }
-        removed.is_some()
+        removed.is_some_and(|entry| {
+            self.purged(&entry);
+            true
+        })
+    }
+
+    fn purged(&self, entry: &Entry) {
+        self.unlink(entry);
+        self.erase(&entry.fingerprint);
+        self.left(Left::Purged);
     }
 
     /// Forgets all entries that a selector means; with `dry_run`, only counts them. Looks at every
@@ -317,7 +314,7 @@ impl Store {
         }
         self.memory.each(|entry| {
             if selector.selects(&entry.traits(now))
-                && (dry_run || self.forget_this(entry, Left::Purged))
+                && (dry_run || self.forget_this(entry, Left::Purged, |_| true))
             {
                 purged.entries += 1;
                 purged.bytes += entry.weight() as u64;
@@ -336,8 +333,12 @@ impl Store {
         self.memory.each(|entry| match entry.freshness(now, None) {
             Freshness::Fresh => {}
             Freshness::Stale(since) if since < keep_stale => {}
-            Freshness::Stale(_) | Freshness::Dead => {
-                self.forget_this(entry, Left::Expired);
+            Freshness::Stale(_) => {
+                // Somebody may have pinned it meanwhile.
+                self.forget_this(entry, Left::Expired, |entry| !entry.is_pinned());
+            }
+            Freshness::Dead => {
+                self.forget_this(entry, Left::Expired, |_| true);
             }
         });
     }
@@ -368,14 +369,18 @@ impl Store {
         }
     }
 
-    fn forget_this(&self, entry: &Arc<Entry>, why: Left) -> bool {
-        let removed = self.memory.remove_this(entry);
+    fn forget_this(&self, entry: &Arc<Entry>, why: Left, may: impl FnOnce(&Entry) -> bool) -> bool {
+        let removed = self.memory.remove_if(entry, may);
         if removed {
             self.unlink(entry);
             self.erase(&entry.fingerprint);
-            count(why);
+            self.left(why);
         }
         removed
+    }
+
+    fn left(&self, why: Left) {
+        self.evictions.count(why.as_str());
     }
 
     /// Takes all that points to an entry out of the tables.
@@ -421,9 +426,4 @@ where
     V: Clone + Send + Sync + 'static,
 {
     Cache::builder().name(name).max_capacity(most).build()
-}
-
-fn count(left: Left) {
-    metrics::counter!(names::CACHE_EVICTIONS, "tier" => "memory", "reason" => left.as_str())
-        .increment(1);
 }

@@ -13,7 +13,7 @@ use crate::{
     clock::UnixMillis,
     ident::{ModelId, Namespace, ProviderName, Tag},
     policy::{
-        identity::Fingerprint,
+        identity::{Fingerprint, Scope},
         selector::{Selector, Traits},
     },
     units::{Price, Tokens},
@@ -36,6 +36,8 @@ pub struct Origin {
     pub asked_model: Box<str>,
     /// What the model costs.
     pub price: Option<Price>,
+    /// Whose they are.
+    pub scope: Scope,
     /// The part of the scope that the request named.
     pub namespace: Option<Namespace>,
     /// What the request called them, for invalidation.
@@ -131,6 +133,8 @@ impl VectorTable {
             let origin = &kept.origin;
             let traits = Traits {
                 id: *item,
+                scope: origin.scope,
+                is_pinned: false,
                 tags: &origin.tags,
                 namespace: origin.namespace.as_ref(),
                 models: [&origin.asked_model, origin.model.as_str()],
@@ -191,6 +195,7 @@ mod tests {
             named: "embed-small-1".into(),
             asked_model: "house".into(),
             price: None,
+            scope: Scope::of([7; 32]),
             namespace: Namespace::new("docs").ok(),
             tags: [Tag::new("faq").unwrap()].into(),
             stored: UnixMillis(stored * 1000),
@@ -266,6 +271,8 @@ mod tests {
             with(|s| s.model = Some("embed-small".into())),
             with(|s| s.older_than = Some(Duration::from_secs(5))),
             with(|s| s.id = Some(item(1))),
+            with(|s| s.scope = Some(Scope::of([7; 32]))),
+            with(|s| s.pinned = Some(false)),
         ] {
             assert_eq!(purge(selector.clone(), true), (1, true), "{selector:?}");
             assert_eq!(purge(selector.clone(), false), (1, false), "{selector:?}");
@@ -274,6 +281,9 @@ mod tests {
             Selector::default(),
             with(|s| s.tag = Tag::new("other").ok()),
             with(|s| s.prompt_prefix = Some("a".into())),
+            with(|s| s.scope = Some(Scope::of([8; 32]))),
+            with(|s| s.pinned = Some(true)),
+            with(|s| s.younger_than = Some(Duration::from_secs(5))),
             with(|s| s.older_than = Some(Duration::from_secs(6))),
         ] {
             assert_eq!(purge(selector.clone(), false), (0, true), "{selector:?}");

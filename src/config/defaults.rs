@@ -52,6 +52,14 @@ pub(crate) const STORE_RESPONSES: bool = true;
 pub(crate) const RESPONSES_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(crate) const RESPONSES_MAX_BYTES: ByteSize = ByteSize::mib(64);
 
+/// A gateway that takes as long as that itself is worth a look.
+pub(crate) const SLOW_REQUEST: Duration = Duration::from_secs(1);
+/// About half a megabyte.
+pub(crate) const RECENT_REQUESTS: usize = 1000;
+/// As for every program that speaks OpenTelemetry.
+pub(crate) const OTLP_HEADERS_ENV: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+pub(crate) const SERVICE_NAME: &str = "refrain";
+
 /// The kind of work that stands for all that is not recognised, if it has a route.
 pub(crate) const TASK: &str = "chat";
 

@@ -15,6 +15,7 @@ mod responses;
 mod routes;
 mod settings;
 mod tasks;
+mod telemetry;
 mod values;
 mod variant;
 
@@ -29,6 +30,7 @@ pub(crate) use self::{
     routes::{RouteEntry, RoutingEntry},
     settings::{AdminEntry, ServerEntry},
     tasks::TaskEntry,
+    telemetry::{ENDPOINT_EXPECTED, TelemetryEntry},
 };
 use super::{
     reader::{Reader, read_root},
@@ -45,6 +47,7 @@ pub(crate) struct File<'t> {
     pub(crate) embedding: Embedding,
     pub(crate) cache: CacheEntry<'t>,
     pub(crate) responses: Responses,
+    pub(crate) telemetry: TelemetryEntry<'t>,
     pub(crate) routing: RoutingEntry<'t>,
     pub(crate) clients: Vec<ClientEntry<'t>>,
     pub(crate) providers: Vec<ProviderEntry<'t>>,
@@ -61,6 +64,7 @@ pub(crate) fn read<'t>(reader: &mut Reader<'t>, root: &'t DeTable<'t>) -> File<'
         embedding: root.section("embedding", settings::embedding),
         cache: root.section("cache", cache::cache),
         responses: root.section("responses", responses::responses),
+        telemetry: root.section("telemetry", telemetry::telemetry),
         routing: root.section("routing", routes::routing),
         clients: root.entries("clients", clients::client),
         providers: root.entries("providers", providers::provider),

@@ -10,16 +10,24 @@ use super::{
 };
 
 /// The sections whose settings the environment may set: those that are there once.
-const SECTIONS: [&str; 6] = [
+const SECTIONS: [&str; 7] = [
     "server",
     "admin",
     "embedding",
     "cache",
     "responses",
+    "telemetry",
     "routing",
 ];
 
 const PREFIX: &str = "REFRAIN_";
+
+/// The names of those that set something, as [`Overrides::new`] reads them.
+pub(crate) fn variables(variables: &[(String, String)]) -> Vec<String> {
+    let set = Overrides::new(variables).pending.into_iter();
+    let set = set.filter(|set| SECTIONS.contains(&set.section.as_str()));
+    set.map(|set| set.variable.to_owned()).collect()
+}
 
 /// The variables that were not yet taken.
 #[derive(Debug)]
@@ -121,7 +129,7 @@ impl<'t> Overrides<'t> {
                         format!("; did you mean `{}`?", variable(section, &shown(&set.key)))
                     });
                     format!(
-                        "only settings of [server], [admin], [embedding], [cache], [responses] and \
+                        "only settings of [server], [admin], [embedding], [cache], [responses], [telemetry] and \
                          [routing] can be set by environment{hint}"
                     )
                 }

@@ -8,6 +8,7 @@ mod cache;
 mod clients;
 mod endpoints;
 mod fallbacks;
+mod listening;
 mod models;
 mod names;
 mod providers;
@@ -15,14 +16,16 @@ mod routes;
 mod secrets;
 mod targets;
 mod tasks;
+mod telemetry;
 
 use std::path::{Path, PathBuf};
 
-use self::{clients::Around, routes::Routes, secrets::Lookup};
+use self::{clients::Around, routes::Routes};
 use super::{
     Config, Sources,
     cache::Cache,
-    file::{File, ServerEntry},
+    file::File,
+    overrides,
     problem::Findings,
     secret::KeyDigest,
     settings::{Admin, Embedding},
@@ -40,7 +43,7 @@ pub(crate) fn resolve<'t>(
         "admin.key_env",
         findings,
     );
-    public_listening(&file.server, !file.clients.is_empty(), &admin_key, findings);
+    listening::check(&file, &admin_key, findings);
     cache::without_effect(&file, findings);
     let judge = cache::judge(&file.cache, &file.models, findings);
     let known = targets::known(&file.providers);
@@ -63,10 +66,13 @@ pub(crate) fn resolve<'t>(
     let endpoints = endpoints::resolve(&file.endpoints, &file.providers, findings);
     let providers = providers::resolve(file.providers, sources.env, findings);
     Some(Config {
+        path: sources.path.to_owned(),
+        environment: overrides::variables(sources.env_overrides),
         server: file.server.settings,
         admin: Admin {
             key_env: file.admin.key_env.value.to_owned(),
             key: admin_key.into_secret(),
+            listen: file.admin.listen.map(|at| at.value),
         },
         embedding: Embedding {
             model: beside(sources.path, &file.embedding.model),
@@ -80,6 +86,7 @@ pub(crate) fn resolve<'t>(
             ..file.cache.settings
         },
         responses: file.responses,
+        telemetry: telemetry::resolve(&file.telemetry, sources.env, findings),
         clients: clients?,
         providers: providers?,
         models: models?,
@@ -87,30 +94,6 @@ pub(crate) fn resolve<'t>(
         tasks: tasks?,
         endpoints,
     })
-}
-
-/// Refuses to offer everybody the keys of the providers, unless that was asked for.
-fn public_listening(
-    server: &ServerEntry<'_>,
-    has_clients: bool,
-    admin_key: &Lookup,
-    findings: &mut Findings<'_>,
-) {
-    let address = server.settings.listen;
-    let lacks = match (has_clients, admin_key) {
-        (true, Lookup::Set(_) | Lookup::Unusable) => return,
-        (true, Lookup::Unset) => "set the admin key",
-        (false, Lookup::Set(_) | Lookup::Unusable) => "add `[[clients]]`",
-        (false, Lookup::Unset) => "add `[[clients]]` and set the admin key",
-    };
-    if address.ip().to_canonical().is_loopback() || server.allow_public {
-        return;
-    }
-    let message = format!(
-        "anybody who reaches {address} could use your providers and the admin page; {lacks}, or \
-         listen on 127.0.0.1, or write `allow_public = true` if something else guards it"
-    );
-    findings.problem(server.listen, "server.listen", message);
 }
 
 /// Relative paths count from the directory of the file, not from where the program was started.

@@ -42,6 +42,8 @@ pub struct Admin {
     pub key_env: String,
     /// The key; `None` if its variable is unset or empty.
     pub key: Option<Secret>,
+    /// Where operators are answered, and nowhere else; `None` for where clients are.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[embedding]`: the encoder of the semantic tier.

@@ -16,6 +16,7 @@ mod routes;
 mod secrets;
 mod shipped;
 mod tasks;
+mod telemetry;
 mod variants;
 
 use std::path::Path;
@@ -50,7 +51,7 @@ fn parse(text: &str, env: &[(&str, &str)]) -> Result<(Config, Vec<Notice>), Prob
 }
 
 /// The configuration that `text` resolves to.
-fn config(text: &str, env: &[(&str, &str)]) -> Config {
+pub(super) fn config(text: &str, env: &[(&str, &str)]) -> Config {
     match parse(text, env) {
         Ok((config, _)) => config,
         Err(problems) => panic!("{problems}"),

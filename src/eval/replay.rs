@@ -28,7 +28,7 @@ use crate::{
         question,
     },
     provider::demo::Pace,
-    telemetry::ledger::Way,
+    telemetry::{journal::Journal, ledger::Way},
     units::{self, Similarity},
     wire::controls::Controls,
 };
@@ -226,6 +226,7 @@ impl Client {
             },
             body: labels::body(MODEL, prompt, label),
             received: self.clock.now(),
+            journal: Journal::unread(&self.clock),
         };
         let answered = Box::pin(self.app.gateway().chat(asked)).await;
         let Reply { body, facts, .. } = answered.map_err(|refusal| EvalError::Refused {

@@ -261,10 +261,19 @@ impl Account {
 
     fn show(&self) {
         let Spent { day, month, .. } = self.spent();
-        for (period, amount) in [(Period::Day, day), (Period::Month, month)] {
-            let client = self.name.to_string();
-            metrics::gauge!(names::CLIENT_SPENT, "client" => client, "period" => period.as_str())
-                .set(amount.dollars());
+        let budget = self.budget().unwrap_or_default();
+        for (period, amount, most) in [
+            (Period::Day, day, budget.daily),
+            (Period::Month, month, budget.monthly),
+        ] {
+            let (client, period) = (self.name.to_string(), period.as_str());
+            let spent = amount.dollars();
+            metrics::gauge!(names::CLIENT_SPENT, "client" => client.clone(), "period" => period)
+                .set(spent);
+            if let Some(most) = most {
+                metrics::gauge!(names::CLIENT_BUDGET_USED, "client" => client, "period" => period)
+                    .set(used(spent, most));
+            }
         }
     }
 
@@ -327,6 +336,15 @@ impl Drop for Reservation {
         if let Some(account) = self.account.as_ref().filter(|_| self.reserved > NanoUsd(0)) {
             account.spend().release(self.reserved);
         }
+    }
+}
+
+/// How much of a budget is spent; one of nothing is spent from the start.
+fn used(spent: f64, most: Usd) -> f64 {
+    if most.get() > 0.0 {
+        spent / most.get()
+    } else {
+        1.0
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     config::{AllowedModels, CacheOverrides},
     ident::Namespace,
     policy::{identity::Scope, truncate::Overflow},
+    telemetry::journal::Journal,
     units::Tokens,
     wire::{controls::Controls, native::Translated},
 };
@@ -48,6 +49,8 @@ pub struct Asked<B = Bytes> {
     pub body: B,
     /// When its head came in.
     pub received: Moment,
+    /// Where it is noted what happens to it.
+    pub journal: Arc<Journal>,
 }
 
 impl<B> Asked<B> {
@@ -59,6 +62,7 @@ impl<B> Asked<B> {
             controls: self.controls,
             body,
             received: self.received,
+            journal: self.journal,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! One call at one target: let through by its breaker and its limits, and told to them when it is over.
 //!
 //! In this order: the breaker first, since what it lets through can be given back; then the model's limits and the
-//! provider's, which are charged for each call. Invariant: whatever was taken is settled, however the call ends;
-//! one that is dropped half-way (the client hung up, another was quicker) says nothing of the target, unless it
-//! had kept its client waiting for so long that this alone is a failure.
+//! provider's, which are charged for each call. Invariants: a call that its provider worked for is billed once, here and
+//! nowhere else; whatever was taken is settled, however the call ends; one that is dropped half-way (the client hung up,
+//! another was quicker) says nothing of the target, unless it had kept its client waiting for so long that this alone is
+//! a failure.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +12,19 @@ use super::{
     catalogue::Target,
     journey::USUAL_ANSWER,
     limiter::{Full, Hold, Which},
-    tab::Tab,
+    tab::{Behalf, Tab},
     vitals::{Guard, Vitals},
 };
 use crate::{
     clock::{Clock, Moment},
     error::{UpstreamError, UpstreamErrorKind},
     policy::breaker::{self, Outcome, Permit},
-    units::{Price, Tokens},
+    telemetry::{
+        journal::{Noting, Stage},
+        ledger::Ledger,
+        trace::Propagated,
+    },
+    units::{Price, Tokens, Usd},
     wire::{answer::Usage, chat::Delivery},
 };
 
@@ -40,6 +46,16 @@ pub(super) struct Load {
     pub(super) delivery: Delivery,
     /// About how many tokens it will read and write.
     pub(super) tokens: Usage,
+    pub(super) tariff: Tariff,
+}
+
+/// What a call is paid by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tariff {
+    /// Its tokens, at the price of its target.
+    Tokens,
+    /// So much for each, if that is known, whatever it takes.
+    Request(Option<Usd>),
 }
 
 /// A call that was let through.
@@ -59,10 +75,12 @@ pub(super) struct Attempt {
     price: Option<Price>,
     /// Whether the provider counts what was sent, and nobody here has yet.
     is_counted: bool,
+    noting: Option<Noting>,
+    ledger: Arc<Ledger>,
 }
 
 impl Attempt {
-    /// Lets a call at `target` through, which is paid from `tab`.
+    /// Lets a call at `target` through, which is made on this `behalf`.
     ///
     /// # Errors
     /// [`UpstreamErrorKind::Open`], [`UpstreamErrorKind::Busy`].
@@ -70,7 +88,7 @@ impl Attempt {
         target: &Target,
         clock: &Clock,
         load: Load,
-        tab: Option<&Arc<Tab>>,
+        behalf: &Behalf,
         urgency: Urgency,
     ) -> Result<Self, UpstreamError> {
         let now = clock.now();
@@ -94,9 +112,11 @@ impl Attempt {
             permit: Some(permit),
             guard: None,
             holds: [None, None],
-            tab: tab.cloned(),
+            tab: behalf.tab.clone(),
             price: target.price,
             is_counted: false,
+            noting: None,
+            ledger: Arc::clone(&behalf.ledger),
         };
         // All places before anything is charged: who waits for one looks again and again.
         let limiters = [&target.model_limiter, &target.limiter];
@@ -111,6 +131,10 @@ impl Attempt {
         }
         attempt.guard = Some(target.vitals.begin(clock, load.delivery));
         attempt.is_counted = true;
+        attempt.noting = Some(behalf.journal.begin(Stage::Attempt {
+            provider: target.provider().clone(),
+            model: target.model.clone(),
+        }));
         Ok(attempt)
     }
 
@@ -118,6 +142,9 @@ impl Attempt {
     pub(super) fn begins(&mut self, is_stream: bool) -> Duration {
         if let Some(guard) = &mut self.guard {
             guard.first_token();
+        }
+        if let Some(noting) = &self.noting {
+            noting.answered();
         }
         let latency = self.clock.now().since(self.began);
         // A whole answer takes as long as it is; only the beginning of a stream can be late.
@@ -140,7 +167,9 @@ impl Attempt {
         if let Some(guard) = self.guard.take_if(|_| fares_badly) {
             guard.failed();
         }
-        self.used(Usage::default());
+        self.ended(error.outcome());
+        let nothing = self.price.map(|price| price.of(Tokens(0), Tokens(0)));
+        self.pay(Usage::default(), Some(Usage::default()), nothing);
     }
 
     /// Its answer broke off after it had begun.
@@ -148,12 +177,13 @@ impl Attempt {
         if let Some(guard) = self.guard.take() {
             guard.failed();
         }
+        self.ended("broken");
         self.target.broke_off(self.clock.now(), &self.rules);
     }
 
-    /// Whether anybody counts its tokens.
-    pub(super) fn is_metered(&self) -> bool {
-        self.tab.is_some() || self.holds.iter().any(Option::is_some)
+    /// Where in a trace it belongs, if its provider is to know.
+    pub(super) fn trace(&self) -> Option<Propagated> {
+        self.noting.as_ref()?.propagated()
     }
 
     /// About how many tokens its prompt has.
@@ -163,6 +193,22 @@ impl Attempt {
 
     /// So many tokens were used in all. Counts once.
     pub(super) fn used(&mut self, used: Usage) {
+        let (billed, cost) = match self.load.tariff {
+            Tariff::Tokens => {
+                let cost = self.price.map(|price| price.of(used.input, used.output));
+                (Some(used), cost)
+            }
+            Tariff::Request(cost) => (None, cost),
+        };
+        if self.pay(used, billed, cost) {
+            self.ledger.bill(billed, cost);
+            self.ledger.bill_time(self.clock.now().since(self.began));
+        }
+    }
+
+    /// Tells whoever set something aside for it what it took, and who notes it what of that is `billed`. Whether that was
+    /// not told before.
+    fn pay(&mut self, used: Usage, billed: Option<Usage>, cost: Option<Usd>) -> bool {
         if std::mem::take(&mut self.is_counted) {
             for hold in self.holds.iter_mut().flatten() {
                 hold.settle(used.total());
@@ -170,6 +216,23 @@ impl Attempt {
             if let Some(tab) = &self.tab {
                 tab.pay(used, self.price);
             }
+            if let Some(noting) = &self.noting {
+                noting.used(billed.unwrap_or_default(), cost);
+            }
+            true
+        } else {
+            false
+        }
+    }
+
+    /// Its answer is there to its end.
+    pub(super) fn complete(&self) {
+        self.ended("ok");
+    }
+
+    fn ended(&self, outcome: &'static str) {
+        if let Some(noting) = &self.noting {
+            noting.ended(outcome);
         }
     }
 

@@ -13,17 +13,20 @@ use moka::sync::Cache;
 
 mod find;
 pub mod route;
+mod served;
 
 pub use self::{
     find::{AUTO, Destination},
     route::{Conduct, Member, Route, Target},
+    served::Headroom,
 };
 use crate::{
-    config::{self, ModelPattern, ModelTable, Task},
+    config::{self, ModelPattern, ModelTable, TargetModel, Task},
     error::Error,
     gateway::vitals::VitalsTable,
     ident::{ProviderName, TaskName},
     provider::Provider,
+    telemetry::models::MODELS,
     units::Price,
     wire::{controls::Controls, models::ModelObject},
 };
@@ -97,6 +100,7 @@ impl Catalogue {
     pub fn new(parts: Parts) -> Self {
         let mut providers = HashMap::new();
         let mut found = Vec::new();
+        name_models(&parts.table, &parts.tasks);
         for (member, models) in parts.members {
             let name = member.provider.name().clone();
             found.extend(models.into_iter().map(|model| (name.clone(), model)));
@@ -276,5 +280,23 @@ impl Catalogue {
     #[must_use]
     pub fn is_demo(&self) -> bool {
         self.demo.is_some()
+    }
+}
+
+/// Gives the models that are configured their names in metrics.
+fn name_models(table: &ModelTable, tasks: &[Task]) {
+    let models = table.iter().map(|entry| (&entry.targets, &entry.rules));
+    let routes = tasks.iter().filter_map(|task| task.route.as_ref());
+    let fast = routes.clone().map(|route| (&route.fast, &route.rules));
+    let routes = routes.map(|route| (&route.targets, &route.rules));
+    for (targets, rules) in models.chain(routes).chain(fast) {
+        let fallbacks = (rules.fallbacks.iter())
+            .chain(&rules.context_window_fallbacks)
+            .chain(&rules.content_policy_fallbacks);
+        for target in targets.iter().chain(fallbacks) {
+            if let TargetModel::Named(model) = &target.model {
+                MODELS.configured(&target.provider, model);
+            }
+        }
     }
 }

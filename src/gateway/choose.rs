@@ -56,7 +56,7 @@ impl Gateway {
         if matches!(order.destination, Destination::Auto { .. }) {
             let task = (route.task.as_ref()).map_or_else(String::new, ToString::to_string);
             let why = classified.map_or("conversation", |classified| classified.why.as_str());
-            metrics::counter!(names::ROUTED, "task" => task, "why" => why).increment(1);
+            metrics::counter!(names::ROUTED, "task" => task, "reason" => why).increment(1);
         }
         let sending = Sending {
             route: &route,
@@ -64,7 +64,7 @@ impl Gateway {
             scope: Some(order.scope),
             budget: order.setup.budget(&order.wish, &route),
             pinned: pinned.as_ref().map(|pin| (&pin.provider, &pin.model)),
-            tab: order.tab(),
+            behalf: order.behalf(&self.ledger),
             has_last_resort: !order.has_stale,
         };
         // Apart, so that the future of a request that the cache answers is not as large.

@@ -63,6 +63,7 @@ impl Gateway {
                 request: Arc::clone(request),
                 model: target.model.clone(),
                 scope: Some(order.scope),
+                trace: order.journal.propagated(),
             };
             counted = match self.counted_by(target, call).await {
                 Ok(counted) => counted,

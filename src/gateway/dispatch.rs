@@ -13,7 +13,7 @@ use super::{
     journey::{Budget, Inquiry, Journey, Leg, plan},
     meter::metered,
     prompt::Counts,
-    tab::Tab,
+    tab::Behalf,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -26,8 +26,8 @@ use crate::{
     },
     provider::ChatReply,
     telemetry::names,
-    units::{Price, Tokens, Usd},
-    wire::{answer::Answer, ask::Unable, chat::ChatRequest},
+    units::{Price, Tokens},
+    wire::{ask::Unable, chat::ChatRequest},
 };
 
 /// Who gave an answer, and how it was come by.
@@ -48,13 +48,6 @@ pub(super) struct Source {
     pub(super) trimmed: Option<Tokens>,
 }
 
-impl Source {
-    pub(super) fn cost_of(&self, answer: &Answer) -> Option<Usd> {
-        let usage = answer.usage()?;
-        Some(self.price?.of(usage.input, usage.output))
-    }
-}
-
 /// A request on its way to providers.
 pub(super) struct Sending<'r> {
     pub(super) route: &'r Route,
@@ -64,8 +57,8 @@ pub(super) struct Sending<'r> {
     pub(super) budget: Budget,
     /// Who has answered this conversation so far.
     pub(super) pinned: Option<(&'r ProviderName, &'r ModelId)>,
-    /// What is set aside for it.
-    pub(super) tab: Option<&'r Arc<Tab>>,
+    /// On whose behalf it is sent.
+    pub(super) behalf: Behalf,
     /// Whether somebody is asked although all fail too often: not where an old answer is there instead.
     pub(super) has_last_resort: bool,
 }
@@ -130,7 +123,7 @@ impl<'s, 'r, 'c> Dispatch<'s, 'r, 'c> {
             clock,
             turns: Turns::new(
                 journey.legs,
-                sending.tab.cloned(),
+                sending.behalf.clone(),
                 sending.has_last_resort,
                 clock,
             ),
@@ -166,7 +159,9 @@ impl<'s, 'r, 'c> Dispatch<'s, 'r, 'c> {
                         ..answered(&leg.target, attempts, waited)
                     };
                     if let Some(cut) = trimmed {
-                        metrics::counter!(names::TRIMMED).increment(cut.0);
+                        let provider = source.provider.to_string();
+                        metrics::counter!(names::TRUNCATED, "provider" => provider)
+                            .increment(cut.0);
                         tracing::info!(provider = %source.provider, model = %source.model, tokens = cut.0, "cut the prompt");
                     }
                     if self.filter_legs.is_empty() || !is_filtered(&reply) {
@@ -204,7 +199,6 @@ impl<'s, 'r, 'c> Dispatch<'s, 'r, 'c> {
             let place = self.asked.iter().rposition(is_it);
             place.map(|place| self.asked.remove(place));
         }
-        count(provider, &error);
         if error.is_content_filter() && !self.filter_legs.is_empty() {
             tracing::info!(%provider, %model, "content refused; others are asked");
             self.turns.replace(std::mem::take(&mut self.filter_legs));
@@ -255,10 +249,8 @@ impl<'s, 'r, 'c> Dispatch<'s, 'r, 'c> {
     }
 }
 
-/// Counts an answer of `target`, and tells whose it is.
+/// Whose an answer of `target` is.
 fn answered(target: &Target, attempts: u32, waited: Duration) -> Source {
-    target.member.answers.increment(1);
-    target.member.latency.record(waited);
     Source {
         provider: target.provider().clone(),
         model: target.model.clone(),
@@ -269,14 +261,6 @@ fn answered(target: &Target, attempts: u32, waited: Duration) -> Source {
         task: None,
         trimmed: None,
     }
-}
-
-fn count(provider: &ProviderName, error: &UpstreamError) {
-    let labels = [
-        ("provider", provider.to_string()),
-        ("outcome", error.outcome().to_owned()),
-    ];
-    metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels).increment(1);
 }
 
 fn nobody(route: &Route) -> UpstreamError {

@@ -21,7 +21,7 @@ use super::{
     Asked, Caller, Gateway, exception,
     reply::{Facts, Refusal, Reply},
     setup::Setup,
-    tab::Tab,
+    tab::{Behalf, Tab},
 };
 use crate::{
     cache::{entry::Now, vectors::Kept},
@@ -29,7 +29,7 @@ use crate::{
     config::{CacheMode, CacheOverrides},
     error::Error,
     policy::cacheable::embeddings::{Plan, plan},
-    telemetry::{ledger::Way, names},
+    telemetry::ledger::Way,
     wire::{
         answer::Usage,
         controls::Controls,
@@ -60,10 +60,12 @@ impl Gateway {
             mut controls,
             body,
             received,
+            journal,
         } = asked;
         let setup = self.setup();
         let request = EmbeddingsRequest::parse(body, &mut controls)
             .map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
+        journal.asked_for(request.model());
         if !caller.allowed.allows(request.model()) {
             return Err(Error::ModelNotAllowed(request.model().to_owned()).into());
         }
@@ -82,7 +84,7 @@ impl Gateway {
                 (facts, known, Some(keeping))
             }
             Err(bypass) => {
-                metrics::counter!(names::CACHE_BYPASS, "reason" => bypass.as_str()).increment(1);
+                self.ledger.reasons().bypasses.count(bypass.as_str());
                 let facts = Facts::new(Way::Bypass, Some(bypass.as_str()), received);
                 (facts, vec![None; request.input().len()], None)
             }
@@ -91,6 +93,7 @@ impl Gateway {
             return Ok(self.known(&request, &known, facts).await?);
         }
         if controls.only_if_cached {
+            self.ledger.count_failed();
             let facts = Some(facts);
             let error = Error::NotCached;
             return Err(Refusal { error, facts });
@@ -103,19 +106,30 @@ impl Gateway {
         let wanted = wanted(&first, &known);
         let estimate = estimate(&request, &wanted);
         let tab = Tab::open(caller.account.as_ref(), || place.dearest(), || estimate);
-        let tab = tab.map_err(|error| Refusal {
-            error,
-            facts: Some(facts.clone()),
-        })?;
+        let refused = |error, facts: &Facts| {
+            self.ledger.count_failed();
+            Refusal {
+                error,
+                facts: Some(facts.clone()),
+            }
+        };
+        let tab = tab.map_err(|error| refused(error, &facts))?;
         let job = Job {
             drops_unsupported: request.drops_unsupported(),
             request: Arc::new(request),
             keeping,
-            tab,
+            behalf: Behalf {
+                tab,
+                journal,
+                ledger: Arc::clone(&self.ledger),
+            },
         };
         let start = self.clock.now();
         let fetched = self.fetch_items(&job, &place, &first, &known, wanted).await;
-        let fetched = fetched.map_err(|error| self.refuse(error, facts.clone()))?;
+        let fetched = fetched.map_err(|error| {
+            (facts.attempts, facts.upstream) = job.behalf.journal.calls();
+            refused(error, &facts)
+        })?;
         facts.upstream = self.clock.now().since(start);
         self.ledger.count(facts.way);
         Ok(self.joined(&job, &first, &known, fetched, facts).await?)
@@ -160,6 +174,7 @@ impl Gateway {
                 .map(|item| shape.key(item))
                 .collect(),
             ttl: plan.keep.filter(|_| self.store.vectors().has_room()),
+            scope,
             namespace: namespace.or(caller.namespace.as_ref()).cloned(),
             tags: controls.tags.clone(),
             purges: self.store.purges(),
@@ -196,15 +211,15 @@ impl Gateway {
         if setup.settings.mode == CacheMode::Shadow {
             if known.iter().all(Option::is_some) {
                 self.ledger.would_hit(Way::Exact);
+                reason = Some("shadow");
             }
             known.fill(None);
-            reason = Some("shadow");
         }
         let count = known.iter().flatten().count();
         let is_hit = count == known.len();
         if !is_hit {
-            let why = reason.unwrap_or("absent");
-            metrics::counter!(names::CACHE_MISSES, "reason" => why).increment(1);
+            let why = *reason.get_or_insert("absent");
+            self.ledger.reasons().misses.count(why);
         }
         let way = if is_hit { Way::Exact } else { Way::Miss };
         let facts = Facts {
@@ -240,7 +255,7 @@ impl Gateway {
             request: Arc::clone(&job.request),
             drops_unsupported: job.drops_unsupported,
             keeping: None,
-            tab: job.tab.clone(),
+            behalf: job.behalf.clone(),
         };
         let all: Vec<usize> = all.collect();
         let again = self.ask_items(&unkept, &only, &all).await?;

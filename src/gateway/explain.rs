@@ -94,7 +94,7 @@ impl Gateway {
         Ok(self.explained(&order, &chosen).await)
     }
 
-    async fn explained(&self, order: &Order, chosen: &Chosen) -> Explained {
+    pub(super) async fn explained(&self, order: &Order, chosen: &Chosen) -> Explained {
         let (route, request) = (&chosen.route, &order.request);
         let budget = order.setup.budget(&order.wish, route);
         let counts = Counts::all(request, route).await;

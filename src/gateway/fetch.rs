@@ -73,6 +73,10 @@ impl Gateway {
                     stale: None,
                     near: None,
                 };
+                // What is there already when it is to be made afresh is told to nobody.
+                if order.facts.way == Way::Background {
+                    return Ok(self.rendered(&found, order.recipient));
+                }
                 Ok(self.deliver(&found, &order.request, order.recipient).await)
             }
             Ok(Landed::Unpaid(error)) => {
@@ -81,7 +85,7 @@ impl Gateway {
                     // That another client may not ask says nothing of this one.
                     return self.fetch(order).await;
                 }
-                Err(self.refuse(Error::clone(&error), order.facts))
+                Err(refuse(Error::clone(&error), order))
             }
             Ok(Landed::Whole(told)) => {
                 let waited = self.waited(&told.source, role, joined);
@@ -108,7 +112,11 @@ impl Gateway {
                 if role == Role::Follower && error.is_retryable() {
                     return self.ask_again(order, error).await;
                 }
-                Err(self.refuse(error, order.facts))
+                let mut refusal = refuse(error, order);
+                if let Some(facts) = refusal.facts.as_mut().filter(|_| role == Role::Follower) {
+                    facts.upstream = self.clock.now().since(joined);
+                }
+                Err(refusal)
             }
         }
     }
@@ -151,18 +159,18 @@ impl Gateway {
     async fn ask_again(&self, order: Order, error: UpstreamError) -> Result<Reply, Refusal> {
         match self.second_tries.try_acquire() {
             Ok(_permit) => self.fetch(order).await,
-            Err(_) => Err(self.refuse(error, order.facts)),
+            Err(_) => Err(refuse(error, order)),
         }
     }
 
     /// Asks a provider for this request alone.
     pub(super) async fn fetch(&self, order: Order) -> Result<Reply, Refusal> {
         if let Err(error) = order.open_tab() {
-            return Err(self.refuse(error, order.facts));
+            return Err(refuse(error, order));
         }
         let (reply, source, ticket) = match self.ask(&order).await {
             Ok(answered) => answered,
-            Err(error) => return Err(self.refuse(error, order.facts)),
+            Err(error) => return Err(refuse(error, order)),
         };
         match reply {
             ChatReply::Whole(whole) => {
@@ -212,12 +220,13 @@ impl Gateway {
     ) -> Arc<Shared> {
         let recorder = self.recorder.clone();
         let name = source.provider.clone();
+        let (clock, began) = (self.clock.clone(), self.clock.now());
         Shared::new(name, first, rest, self.max_shared, move |ended| {
             let used = match &ended {
                 Ended::Whole(Some(stream)) => usage::last_count(stream),
                 Ended::Whole(None) | Ended::Broken(_) => None,
             };
-            recorder.stream(ticket, ended, &source);
+            recorder.stream(ticket, ended, &source, clock.now().since(began));
             after(used);
         })
     }
@@ -264,7 +273,7 @@ impl Gateway {
         } else {
             streamed.events(wants_usage, &order.request, now)
         };
-        let saves = (role == Role::Follower).then(|| Arc::clone(&self.ledger));
+        let saves = (facts.way == Way::Coalesced).then(|| Arc::clone(&self.ledger));
         let source = streamed.source.clone();
         let used = Arc::clone(&streamed.used);
         let events = events.map(move |item| {
@@ -312,7 +321,7 @@ impl Gateway {
                 flight.close();
                 self.ask_again(order, error).await
             }
-            Err(error) => Err(self.refuse(error, order.facts)),
+            Err(error) => Err(refuse(error, order)),
         }
     }
 
@@ -330,7 +339,9 @@ impl Gateway {
         match role {
             Role::Leader => facts.cost = cost,
             Role::Follower => {
-                self.ledger.save(used, cost);
+                if facts.way == Way::Coalesced {
+                    self.ledger.save(used, cost);
+                }
                 facts.saved = cost;
             }
         }
@@ -339,9 +350,13 @@ impl Gateway {
     fn facts(&self, order: &Order, source: &Source, role: Role, waited: Duration) -> Facts {
         let way = match role {
             Role::Leader => order.facts.way,
+            // Nobody's request, and no call of its own.
+            Role::Follower if order.facts.way == Way::Background => Way::Background,
             Role::Follower => Way::Coalesced,
         };
-        self.ledger.count(way);
+        if role == Role::Leader || way == Way::Coalesced {
+            self.ledger.count(way);
+        }
         Facts {
             way,
             provider: Some(source.provider.clone()),
@@ -354,13 +369,18 @@ impl Gateway {
             ..order.facts.clone()
         }
     }
+}
 
-    pub(super) fn refuse(&self, error: impl Into<Error>, facts: Facts) -> Refusal {
-        self.ledger.count_failed();
-        Refusal {
-            error: error.into(),
-            facts: Some(facts),
-        }
+/// Why `order` is not answered, with what its calls took.
+fn refuse(error: impl Into<Error>, order: Order) -> Refusal {
+    let (attempts, upstream) = order.journal.calls();
+    Refusal {
+        error: error.into(),
+        facts: Some(Facts {
+            attempts,
+            upstream,
+            ..order.facts
+        }),
     }
 }
 

@@ -21,7 +21,9 @@ use crate::{
     cache::entry::{Entry, Freshness, Now},
     embed::Embedding,
     policy::{
-        cacheable, question,
+        cacheable,
+        identity::Fingerprint,
+        question,
         storable::{Keep, storable},
     },
     wire::{answer::Answer, chat::ChatRequest, controls::Controls},
@@ -68,12 +70,26 @@ pub struct Incoming {
     purges: u64,
 }
 
+impl Incoming {
+    /// The request that it answers.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.entry.fingerprint
+    }
+
+    /// The memory that it will take, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.entry.weight() as u64
+    }
+}
+
 /// What has become of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// It is kept.
     Imported,
-    /// The answer that is kept already is as new, or its time is over.
+    /// The answer that is kept already is as new or pinned, or its time is over.
     Skipped,
 }
 
@@ -144,7 +160,7 @@ impl Gateway {
             raw: None,
             request: Arc::new(request),
         };
-        let entry = self.recorder.entry(&ticket, &response, &source);
+        let entry = self.recorder.entry(&ticket, &response, &source, None);
         Ok(Incoming {
             entry: entry.map_err(Refused::word)?,
             yields: false,
@@ -215,6 +231,16 @@ impl Gateway {
         }
     }
 
+    /// What would become of it at present, if there is room.
+    #[must_use]
+    pub fn expect(&self, incoming: &Incoming) -> Taken {
+        if self.is_late(incoming) {
+            Taken::Skipped
+        } else {
+            Taken::Imported
+        }
+    }
+
     /// Keeps it, under its `embedding`.
     ///
     /// # Errors
@@ -239,8 +265,7 @@ impl Gateway {
                 "the cache changed meanwhile; import it again",
             ));
         }
-        self.store.insert(&entry);
-        if !self.store.contains(&entry.fingerprint) {
+        if !self.store.insert(&entry) || !self.store.contains(&entry.fingerprint) {
             return Err(Refused::because(
                 "there is no room for it in `cache.max_bytes`",
             ));
@@ -253,7 +278,8 @@ impl Gateway {
         Ok(Taken::Imported)
     }
 
-    /// Whether an exported entry is of no use: what is here is as new, or its time is over.
+    /// Whether an entry is of no use: what is here is pinned; or, of an exported one, what is here is as new, or
+    /// its time is over.
     fn is_late(&self, incoming: &Incoming) -> bool {
         let entry = &incoming.entry;
         let now = Now {
@@ -271,6 +297,10 @@ impl Gateway {
                 kept.generation == now.generation && kept.stored >= entry.stored
             })
         };
-        incoming.yields && (is_over || is_older())
+        let is_before_pinned = || {
+            kept().is_some_and(|kept| kept.is_pinned() && kept.generation == now.generation)
+                && !entry.is_pinned()
+        };
+        (incoming.yields && (is_over || is_older())) || is_before_pinned()
     }
 }

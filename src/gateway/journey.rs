@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    attempt::Load,
+    attempt::{Load, Tariff},
     catalogue::{Route, Target},
     prompt::Counts,
     tab,
@@ -216,6 +216,7 @@ impl Inquiry<'_> {
                 input: used.input.clamp(prompt.least, prompt.most),
                 ..used
             },
+            tariff: Tariff::Tokens,
         }
     }
 

@@ -8,12 +8,16 @@ use serde_json::json;
 use super::{
     dispatch::{Sending, collect, dispatch},
     setup::{Current, Wish},
+    tab::Behalf,
 };
 use crate::{
     clock::Clock,
     ident::ModelId,
     policy::judge::Judgement,
-    telemetry::ledger::Ledger,
+    telemetry::{
+        journal::{Journal, Observers},
+        ledger::Ledger,
+    },
     wire::{chat::ChatRequest, controls::Controls},
 };
 
@@ -28,6 +32,8 @@ pub struct ModelJudge {
     pub ledger: Arc<Ledger>,
     /// The time.
     pub clock: Clock,
+    /// Who is told of its calls.
+    pub observers: Observers,
 }
 
 const TASK: &str = "You compare two answers to the same question. Reply with one word: SAME if a person \
@@ -64,12 +70,15 @@ impl ModelJudge {
             scope: None,
             budget: setup.budget(&Wish::default(), &route),
             pinned: None,
-            tab: None,
+            behalf: Behalf {
+                tab: None,
+                journal: Journal::open("", None, &self.clock, &self.observers),
+                ledger: Arc::clone(&self.ledger),
+            },
             has_last_resort: false,
         };
-        let (reply, source) = dispatch(&sending, &self.clock).await.ok()?;
+        let (reply, _) = dispatch(&sending, &self.clock).await.ok()?;
         let answer = collect(reply, LONGEST).await?;
-        self.ledger.bill(answer.usage(), source.cost_of(&answer));
         let said = answer.plain_text()?;
         match said
             .trim()

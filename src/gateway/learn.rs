@@ -120,6 +120,19 @@ impl Learner {
         (state.classes.get(class)).map_or(rule.start, |learned| learned.calibrator.place(rule))
     }
 
+    /// Counts a question that was looked up by meaning, with the score of its best neighbour that no guard is against. Those
+    /// without any are counted in classes that are known: others would be pushed out by them.
+    pub(super) fn looked_up(&self, class: &Class, best: Option<Score>) {
+        let mut state = self.state();
+        let learned = match best {
+            Some(_) => state.class(class),
+            None => state.classes.get_mut(class),
+        };
+        if let Some(learned) = learned {
+            learned.calibrator.look_up(best);
+        }
+    }
+
     /// Whether an entry may answer at this score.
     pub(super) fn allows(&self, entry: Fingerprint, score: Score, point: Score) -> bool {
         !self.settings.enabled
@@ -266,6 +279,21 @@ impl Learner {
             };
             state.classes.insert(class, learned);
         }
+    }
+
+    /// What would be at other points, by class: of those with the most labels, and of all together.
+    #[must_use]
+    pub fn curves(&self) -> (Calibrator, Vec<(Class, Calibrator)>) {
+        let mut all = Calibrator::default();
+        let mut classes: Vec<(Class, Calibrator)> = Vec::new();
+        for (class, learned) in &self.state().classes {
+            all.merge(&learned.calibrator);
+            classes.push((class.clone(), learned.calibrator.clone()));
+        }
+        let order = |calibrator: &Calibrator| calibrator.labels() + calibrator.looked_up() * 1e-9;
+        classes.sort_by(|(_, one), (_, other)| order(other).total_cmp(&order(one)));
+        classes.truncate(SAVED);
+        (all, classes)
     }
 
     /// What is known of each class.

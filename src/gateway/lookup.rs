@@ -1,12 +1,18 @@
 //! Finding a kept answer, and delivering it.
 
+mod known;
+pub(super) mod weigh;
+
 use std::{sync::Arc, time::Duration};
 
+pub(super) use self::known::{Known, Sought};
+use self::weigh::Decision;
 use super::{
     Gateway,
     learn::Near,
     replay,
     reply::{Facts, Reply, Tier},
+    why::words::Word,
 };
 use crate::{
     cache::{
@@ -16,19 +22,20 @@ use crate::{
     clock::Moment,
     embed::Embedding,
     policy::{
-        admit::{Kind, Pair, Score, Verdict, admit, shortlist},
         cacheable::Plan,
         identity::{Fingerprint, Identity, Scope},
-        learn::{Admitted, Class, Source},
-        wording::Wording,
+        learn::{Class, Source},
     },
-    telemetry::ledger::Way,
+    telemetry::{
+        journal::{Journal, Stage},
+        ledger::Way,
+    },
     units::Admission,
     wire::chat::{ChatRequest, Delivery},
 };
 
 /// Neighbours that are looked at: the nearest may be vetoed.
-const CANDIDATES: usize = 4;
+pub(super) const CANDIDATES: usize = 4;
 
 /// What looking for a kept answer ended in.
 pub(super) enum Lookup {
@@ -45,6 +52,15 @@ pub(super) struct Found {
     pub(super) stale: Option<Duration>,
     /// Why it was admitted, if it was found by meaning.
     pub(super) near: Option<Near>,
+}
+
+/// What equal requests were answered with.
+#[derive(Debug, Default)]
+pub(super) struct Keyed {
+    /// What may answer at once.
+    pub(super) hit: Option<Found>,
+    /// What may answer if nobody else can.
+    pub(super) stale: Option<Found>,
 }
 
 /// What a request demands of an entry.
@@ -67,9 +83,9 @@ pub(super) struct Missed {
 }
 
 impl Missed {
-    pub(super) fn because(reason: &'static str) -> Self {
+    pub(super) fn because(reason: Word) -> Self {
         Self {
-            reason: Some(reason),
+            reason: Some(reason.as_str()),
             ..Self::default()
         }
     }
@@ -116,8 +132,51 @@ impl Gateway {
         Some(self.serve(&found, recipient))
     }
 
-    pub(super) async fn look_up(&self, identity: &Identity, plan: &Plan, terms: Terms) -> Lookup {
-        let mut missed = Missed::default();
+    pub(super) async fn look_up(
+        &self,
+        identity: &Identity,
+        plan: &Plan,
+        terms: Terms,
+        journal: &Arc<Journal>,
+    ) -> Lookup {
+        let noting = journal.begin(Stage::Lookup);
+        let lookup = self.by_any(identity, plan, terms, journal).await;
+        noting.ended(match &lookup {
+            Lookup::Hit(found) => found.tier.as_str(),
+            Lookup::Miss(missed) => missed.reason.unwrap_or(Word::Absent.as_str()),
+        });
+        lookup
+    }
+
+    async fn by_any(
+        &self,
+        identity: &Identity,
+        plan: &Plan,
+        terms: Terms,
+        journal: &Arc<Journal>,
+    ) -> Lookup {
+        let keyed = self.by_key(identity, plan, |fingerprint| {
+            self.find(fingerprint, terms.max_age)
+        });
+        if let Some(found) = keyed.hit {
+            return Lookup::Hit(found);
+        }
+        let missed = Missed {
+            stale: keyed.stale,
+            ..Missed::default()
+        };
+        self.by_meaning(identity, plan, terms, journal, missed)
+            .await
+    }
+
+    /// What an equal request, or one of the same surface, was answered with, as `find` finds it.
+    pub(super) fn by_key(
+        &self,
+        identity: &Identity,
+        plan: &Plan,
+        find: impl Fn(&Fingerprint) -> Option<(Arc<Entry>, Freshness)>,
+    ) -> Keyed {
+        let mut keyed = Keyed::default();
         let by_surface = || {
             let fingerprint = self.store.by_surface(&identity.surface?)?;
             (plan.semantic.is_ok() && fingerprint != identity.fingerprint).then_some(fingerprint)
@@ -127,7 +186,7 @@ impl Gateway {
             .into_iter()
             .chain(by_surface().map(|f| (f, Tier::Surface)))
         {
-            let Some((entry, freshness)) = self.find(&fingerprint, terms.max_age) else {
+            let Some((entry, freshness)) = find(&fingerprint) else {
                 continue;
             };
             let stale = match freshness {
@@ -142,15 +201,18 @@ impl Gateway {
                 near: None,
             };
             match stale {
-                None => return Lookup::Hit(found),
-                Some(since) if since < plan.stale.while_revalidate => return Lookup::Hit(found),
-                Some(since) if since < plan.stale.if_error => {
-                    missed.stale = missed.stale.or(Some(found));
+                Some(since) if since >= plan.stale.while_revalidate => {
+                    if since < plan.stale.if_error {
+                        keyed.stale = keyed.stale.or(Some(found));
+                    }
                 }
-                Some(_) => {}
+                None | Some(_) => {
+                    keyed.hit = Some(found);
+                    break;
+                }
             }
         }
-        self.by_meaning(identity, plan, terms, missed).await
+        keyed
     }
 
     async fn by_meaning(
@@ -158,22 +220,16 @@ impl Gateway {
         identity: &Identity,
         plan: &Plan,
         terms: Terms,
+        journal: &Arc<Journal>,
         mut missed: Missed,
     ) -> Lookup {
-        if let Err(ineligible) = plan.semantic {
-            missed.reason = Some(ineligible.as_str());
-            return Lookup::Miss(missed);
-        }
-        let (Some(encoder), Some(question)) = (&self.encoder, &identity.question) else {
-            return Lookup::Miss(missed);
-        };
-        if !self.store.has_neighbours(identity.partition) {
-            return Lookup::Miss(missed);
-        }
-        let embedding = match encoder.embed(question).await {
-            Ok(embedding) => embedding,
-            Err(error) => {
-                missed.reason = Some(error.reason());
+        let (question, embedding) = match self.vector(identity, plan, journal).await {
+            Ok(vector) => vector,
+            Err(reason) => {
+                if reason.is_none() && self.encoder.is_some() {
+                    self.learner.looked_up(&terms.class, None);
+                }
+                missed.reason = reason;
                 return Lookup::Miss(missed);
             }
         };
@@ -181,72 +237,65 @@ impl Gateway {
             .store
             .neighbours(identity.partition, &embedding, CANDIDATES);
         missed.embedding = Some(embedding);
-
-        let kind = Kind::of(question, terms.class.has_matter);
-        let rule = self.learner.rule(terms.admission, kind);
-        let point = self.learner.point(&terms.class, &rule);
-        let candidates = neighbours
-            .iter()
-            .map(|near| (near.similarity, &*near.wording));
-        let floor = point.min(Score::RETRIEVAL);
-        let mut list = shortlist(&Wording::of(question), floor, candidates);
-        let had_survivors = !list.survivors.is_empty();
-        let mut entries = Vec::with_capacity(list.survivors.len());
-        list.survivors.retain(|survivor| {
-            let near = neighbours.get(survivor.place);
-            let entry = near.and_then(|near| self.young(&near.fingerprint, terms.max_age));
-            let is_there = entry.is_some();
-            entries.extend(entry.map(|entry| (survivor.place, survivor.similarity, entry)));
-            is_there
+        let (max_age, class) = (terms.max_age, terms.class.clone());
+        let weighed = self.weigh(question, &neighbours, terms, |fingerprint| {
+            self.young(fingerprint, max_age)
         });
-        let pairs: Vec<Pair<'_>> = (entries.iter())
-            .map(|(_, similarity, entry)| Pair {
-                neighbour: (entry.question.as_ref()).map_or("", |question| &question.text),
-                similarity: *similarity,
-            })
-            .collect();
-        let scores = self.verifier.scores(question, &pairs);
-        let (scored, reason) = match admit(&list, &scores, point) {
-            Verdict::Hit(scored) => (Some(scored), None),
-            Verdict::Miss { reason, nearest } => (nearest, Some(reason.as_str())),
+        let best = match &weighed.decision {
+            Decision::Hit(near, _) => Some(near),
+            Decision::Miss { near, .. } => near.as_ref().map(|(near, _)| near),
         };
-        let found = scored.and_then(|scored| {
-            let entry = entries
-                .into_iter()
-                .find(|(place, ..)| *place == scored.place);
-            Some((scored.score, entry?))
-        });
-        let Some((score, (_, similarity, entry))) = found else {
-            missed.reason = if had_survivors {
-                Some("expired")
-            } else {
-                reason
-            };
-            return Lookup::Miss(missed);
-        };
-        let near = Near {
-            entry,
-            admitted: Admitted {
-                class: terms.class,
-                rule,
-                score,
-            },
-        };
-        missed.reason = reason;
-        if reason.is_some() {
-            missed.near = Some((near, Source::Miss));
-        } else if !self.learner.allows(near.entry.fingerprint, score, point) {
-            missed.reason = Some("brake");
-            missed.near = Some((near, Source::Shadow));
-        } else {
-            return Lookup::Hit(Found {
+        let best = best.map(|near| near.admitted.score);
+        self.learner.looked_up(&class, best);
+        let similarities = self.ledger.similarities();
+        match (&weighed.decision, neighbours.first()) {
+            (Decision::Hit(_, similarity), _) => similarities.hit(*similarity),
+            (Decision::Miss { reason, .. }, Some(nearest)) => {
+                similarities.rejected(nearest.similarity, reason.unwrap_or("empty"));
+            }
+            (Decision::Miss { .. }, None) => {}
+        }
+        match weighed.decision {
+            Decision::Hit(near, similarity) => Lookup::Hit(Found {
                 entry: Arc::clone(&near.entry),
                 tier: Tier::Semantic(similarity),
                 stale: None,
                 near: Some(near),
-            });
+            }),
+            Decision::Miss { reason, near } => {
+                missed.reason = reason;
+                missed.near = near;
+                Lookup::Miss(missed)
+            }
         }
-        Lookup::Miss(missed)
+    }
+
+    /// The question of a request, if there is something to compare it with, and its vector; else why there is none.
+    pub(super) async fn vector<'a>(
+        &self,
+        identity: &'a Identity,
+        plan: &Plan,
+        journal: &Arc<Journal>,
+    ) -> Result<(&'a str, Embedding), Option<&'static str>> {
+        plan.semantic
+            .map_err(|ineligible| Some(ineligible.as_str()))?;
+        let (Some(encoder), Some(question)) = (&self.encoder, &identity.question) else {
+            return Err(None);
+        };
+        if !self.store.has_neighbours(identity.partition) {
+            return Err(None);
+        }
+        let noting = journal.begin(Stage::Embedding);
+        match encoder.embed(question).await {
+            Ok(embedding) => {
+                noting.ended("ok");
+                Ok((question, embedding))
+            }
+            Err(error) => {
+                noting.ended(error.reason());
+                Err(Some(error.reason()))
+            }
+        }
     }
 
     fn find(
@@ -325,6 +374,19 @@ impl Gateway {
     }
 
     pub(super) fn serve(&self, found: &Found, recipient: Recipient) -> Reply {
+        let reply = self.rendered(found, recipient);
+        let entry = &found.entry;
+        self.ledger.count(reply.facts.way);
+        self.ledger.save(entry.tokens(), reply.facts.saved);
+        if let Some(took) = entry.took {
+            self.ledger.save_time(took);
+        }
+        self.store.used(entry);
+        reply
+    }
+
+    /// The answer of an entry, which counts for nothing yet.
+    pub(super) fn rendered(&self, found: &Found, recipient: Recipient) -> Reply {
         let Found {
             entry, tier, stale, ..
         } = found;
@@ -333,10 +395,6 @@ impl Gateway {
         } else {
             tier.way()
         };
-        self.ledger.count(way);
-        let saved = entry.cost();
-        self.ledger.save(entry.tokens(), saved);
-        self.store.used(entry);
         let id = replay::fresh_id();
         let receipt = Receipt {
             owner: recipient.own,
@@ -351,7 +409,7 @@ impl Gateway {
             tier: Some(*tier),
             provider: Some(entry.provider.clone()),
             model: Some(entry.model.clone()),
-            saved,
+            saved: entry.cost(),
             ..Facts::new(way, None, recipient.received)
         };
         let created = self.clock.unix_seconds();

@@ -20,10 +20,8 @@ const MOST: Tokens = Tokens(10_000_000);
 
 /// The reply; `attempt` is settled when it is over.
 pub(super) fn metered(reply: ChatReply, attempt: Attempt) -> ChatReply {
-    let is_counted = attempt.is_metered();
     let mut meter = Meter {
         attempt,
-        is_counted,
         used: None,
         events: 0,
         bytes: 0,
@@ -32,6 +30,7 @@ pub(super) fn metered(reply: ChatReply, attempt: Attempt) -> ChatReply {
         ChatReply::Whole(whole) => {
             meter.used = whole.answer.usage();
             meter.bytes = whole.body.len() as u64;
+            meter.attempt.complete();
             ChatReply::Whole(whole)
         }
         ChatReply::Stream(events) => {
@@ -53,7 +52,6 @@ pub(super) fn metered(reply: ChatReply, attempt: Attempt) -> ChatReply {
 /// Sees an answer go by.
 struct Meter {
     attempt: Attempt,
-    is_counted: bool,
     used: Option<Usage>,
     events: u64,
     bytes: u64,
@@ -61,14 +59,26 @@ struct Meter {
 
 impl Meter {
     fn see(&mut self, piece: &Piece) {
-        if !self.is_counted {
-            return;
-        }
         self.events += memchr::memmem::find_iter(&piece.bytes, b"data:").count() as u64;
         self.bytes += piece.bytes.len() as u64;
         if let Some(used) = last_count(&piece.bytes) {
             self.used = Some(used);
         }
+        if piece.last {
+            self.attempt.complete();
+            self.settle();
+        }
+    }
+
+    /// Tells what was used. Counts once.
+    fn settle(&mut self) {
+        let used = self.used.unwrap_or_else(|| self.estimate());
+        // A count that can't be true must not lock a client out.
+        let used = Usage {
+            input: used.input.min(MOST),
+            output: used.output.min(MOST),
+        };
+        self.attempt.used(used);
     }
 
     /// By what has gone by: a token an event, or one for four bytes of text where events are longer.
@@ -83,14 +93,6 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        if self.is_counted {
-            let used = self.used.unwrap_or_else(|| self.estimate());
-            // A count that can't be true must not lock a client out.
-            let used = Usage {
-                input: used.input.min(MOST),
-                output: used.output.min(MOST),
-            };
-            self.attempt.used(used);
-        }
+        self.settle();
     }
 }

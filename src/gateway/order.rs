@@ -3,22 +3,25 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    Asked, Gateway, Wanted,
+    Asked, Caller, Gateway, Wanted,
     account::Account,
     catalogue::Destination,
     lookup::Recipient,
     record::Ticket,
     reply::Facts,
     setup::{Setup, Wish},
-    tab::{self, Tab},
+    tab::{self, Behalf, Tab},
 };
 use crate::{
     error::Error,
     policy::identity::{Fingerprint, Scope},
-    telemetry::ledger::Way,
+    telemetry::{
+        journal::Journal,
+        ledger::{Ledger, Way},
+    },
     tokenizer,
     units::Price,
-    wire::chat::ChatRequest,
+    wire::{chat::ChatRequest, controls::Controls},
 };
 
 /// A request that has been understood, on its way to an answer.
@@ -40,6 +43,16 @@ pub(super) struct Order {
     pub(super) tab: OnceLock<Option<Arc<Tab>>>,
     /// Whether there is an old answer, in case that nobody gives a new one.
     pub(super) has_stale: bool,
+    /// Where it is noted what happens to it.
+    pub(super) journal: Arc<Journal>,
+}
+
+/// A request that is not answered, but looked at.
+pub(super) struct Inquired {
+    pub(super) order: Order,
+    pub(super) caller: Caller,
+    /// What its headers and its body say about the cache.
+    pub(super) controls: Controls,
 }
 
 /// Whoever has the same may share a call. Equal requests are not enough: another name may have other
@@ -60,17 +73,30 @@ impl Gateway {
     pub(super) fn inquiry(
         &self,
         asked: Asked<impl Into<Wanted>>,
-        (way, reason): (Way, Option<&'static str>),
+        way: (Way, Option<&'static str>),
     ) -> Result<Order, Error> {
+        Ok(self.inquired(asked, way)?.order)
+    }
+
+    /// The same, with who asks and what the request says about the cache.
+    ///
+    /// # Errors
+    /// As of [`Gateway::inquiry`].
+    pub(super) fn inquired(
+        &self,
+        asked: Asked<impl Into<Wanted>>,
+        (way, reason): (Way, Option<&'static str>),
+    ) -> Result<Inquired, Error> {
         let Asked {
             caller,
             mut controls,
             body,
             received,
+            journal,
         } = asked;
         let setup = self.setup();
         let (request, destination) = setup.understand(&caller, body.into(), &mut controls)?;
-        Ok(Order {
+        let order = Order {
             setup,
             scope: caller.scope,
             recipient: Recipient {
@@ -86,6 +112,12 @@ impl Gateway {
             account: None,
             tab: OnceLock::new(),
             has_stale: false,
+            journal,
+        };
+        Ok(Inquired {
+            order,
+            caller,
+            controls,
         })
     }
 }
@@ -112,9 +144,13 @@ impl Order {
         Ok(())
     }
 
-    /// What is set aside for it.
-    pub(super) fn tab(&self) -> Option<&Arc<Tab>> {
-        self.tab.get()?.as_ref()
+    /// On whose behalf somebody is asked for it.
+    pub(super) fn behalf(&self, ledger: &Arc<Ledger>) -> Behalf {
+        Behalf {
+            tab: self.tab.get().cloned().flatten(),
+            journal: Arc::clone(&self.journal),
+            ledger: Arc::clone(ledger),
+        }
     }
 
     /// What this order's call may be shared by, if its answer may be kept.

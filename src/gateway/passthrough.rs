@@ -7,7 +7,10 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use http::{HeaderMap, HeaderValue};
 
 mod asking;
@@ -19,10 +22,11 @@ use self::{
 };
 use super::{
     Caller, Gateway,
-    attempt::{Attempt, Load},
+    attempt::{Attempt, Load, Tariff},
     catalogue::Target,
     reply::{Facts, Refusal},
     setup::Setup,
+    tab::Behalf,
     turns::Turns,
 };
 use crate::{
@@ -31,7 +35,7 @@ use crate::{
     error::Error,
     ident::ModelId,
     provider::forward::{ForwardedBody, Pieces},
-    telemetry::{ledger::Way, names},
+    telemetry::{journal::Journal, ledger::Way},
     units::{Tokens, Usd},
     wire::{
         answer::Usage,
@@ -61,6 +65,8 @@ pub struct Passing {
     pub body: PassingBody,
     /// When its head came in.
     pub received: Moment,
+    /// Where it is noted what happens to it.
+    pub journal: Arc<Journal>,
 }
 
 /// The body of a request to be handed on.
@@ -198,7 +204,7 @@ impl Gateway {
     /// [`Refusal`]: the error, and what is known of the request by then.
     pub async fn pass_on(&self, outlet: &Outlet, passing: Passing) -> Result<Passed, Refusal> {
         const REASON: &str = "passthrough";
-        metrics::counter!(names::CACHE_BYPASS, "reason" => REASON).increment(1);
+        self.ledger.reasons().bypasses.count(REASON);
         let mut facts = Facts::new(Way::Bypass, Some(REASON), passing.received);
         let refused = |error: Error, facts: &Facts| Refusal {
             error,
@@ -211,17 +217,26 @@ impl Gateway {
             }
             PassingBody::Form { model, .. } => model.clone(),
         };
+        if let Some(model) = &model {
+            passing.journal.asked_for(model);
+        }
         let target = outlet.target(model.as_deref())?;
-        let load = load(&passing.body, outlet.operation);
         let price = outlet.price(&passing.caller)?;
+        let load = load(&passing.body, outlet.operation, price);
         let charge = Charge::open(&passing.caller, load.tokens.total(), price)
+            .inspect_err(|_| self.ledger.count_failed())
             .map_err(|error| refused(error, &facts))?;
         let start = self.clock.now();
         let stop = Only {
             target: &target,
             load,
         };
-        let turns = Turns::new([stop], None, true, &self.clock);
+        let behalf = Behalf {
+            tab: None,
+            journal: passing.journal,
+            ledger: Arc::clone(&self.ledger),
+        };
+        let turns = Turns::new([stop], behalf, true, &self.clock);
         let asked = Asked {
             outlet,
             model: model.as_deref(),
@@ -254,13 +269,10 @@ impl Gateway {
         };
         attempt.begins(false);
         attempt.used(load.tokens);
-        target.member.answers.increment(1);
-        target.member.latency.record(facts.upstream);
         facts.cost = price;
         facts.provider = Some(target.provider().clone());
         facts.model = model.is_some().then(|| target.model.clone());
         self.ledger.count(Way::Bypass);
-        self.ledger.bill(None, price);
         // An answer came, however much of the request was read for it.
         charge.sent.store(true, Ordering::Relaxed);
         drop(charge);
@@ -274,7 +286,7 @@ impl Gateway {
 
 /// What a request takes of the limits in tokens: those of its texts, about four bytes each. What a file takes is counted
 /// in no tokens.
-fn load(body: &PassingBody, operation: Operation) -> Load {
+fn load(body: &PassingBody, operation: Operation, price: Option<Usd>) -> Load {
     let bytes = match (body, operation) {
         (PassingBody::Form { .. }, _) | (_, Operation::Edits) => 0,
         (PassingBody::Json(request), _) => request.length() as u64,
@@ -285,26 +297,44 @@ fn load(body: &PassingBody, operation: Operation) -> Load {
             input: Tokens(bytes.div_ceil(4)),
             output: Tokens(0),
         },
+        tariff: Tariff::Request(price),
     }
 }
 
 /// The body of an answer, which keeps its call's place and says if it breaks.
 fn watched(body: ForwardedBody, attempt: Attempt) -> ForwardedBody {
-    let watch = |pieces: Pieces, mut attempt: Attempt| -> Pieces {
-        pieces
-            .inspect(move |piece| {
-                if piece.is_err() {
-                    attempt.broke_off();
-                }
-            })
-            .boxed()
-    };
     match body {
-        ForwardedBody::Whole(bytes) => ForwardedBody::Whole(bytes),
+        ForwardedBody::Whole(bytes) => {
+            attempt.complete();
+            ForwardedBody::Whole(bytes)
+        }
         ForwardedBody::Bytes { length, pieces } => ForwardedBody::Bytes {
             length,
-            pieces: watch(pieces, attempt),
+            pieces: watch(pieces, attempt, length),
         },
-        ForwardedBody::Events(pieces) => ForwardedBody::Events(watch(pieces, attempt)),
+        ForwardedBody::Events(pieces) => ForwardedBody::Events(watch(pieces, attempt, None)),
     }
+}
+
+/// The pieces, of so many bytes in all; after the last of them nobody asks for more.
+fn watch(pieces: Pieces, attempt: Attempt, length: Option<u64>) -> Pieces {
+    if length == Some(0) {
+        attempt.complete();
+    }
+    let state = (pieces, attempt, length);
+    let watched = stream::unfold(state, async |(mut pieces, mut attempt, mut left)| {
+        let piece = pieces.next().await;
+        match &piece {
+            Some(Ok(bytes)) => {
+                left = left.map(|left| left.saturating_sub(bytes.len() as u64));
+                if left == Some(0) {
+                    attempt.complete();
+                }
+            }
+            Some(Err(_)) => attempt.broke_off(),
+            None => attempt.complete(),
+        }
+        Some((piece?, (pieces, attempt, left)))
+    });
+    watched.boxed()
 }

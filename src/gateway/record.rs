@@ -4,7 +4,7 @@
 //! Invariant: an answer is kept only with a [`Ticket`], whole, and if `policy::storable` allows it.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -33,7 +33,7 @@ use crate::{
         wording::Wording,
     },
     provider::Whole,
-    telemetry::{ledger::Ledger, names},
+    telemetry::ledger::Ledger,
     wire::{
         answer::{Answer, delivery_id},
         assemble::assemble,
@@ -75,7 +75,7 @@ pub(super) struct Ticket {
     pub(super) request: Arc<ChatRequest>,
 }
 
-/// Keeps answers, and bills them.
+/// Keeps answers.
 #[derive(Debug, Clone)]
 pub struct Recorder {
     store: Arc<Store>,
@@ -113,9 +113,10 @@ impl Recorder {
         }
     }
 
-    /// Bills a whole answer, and keeps it if it may be.
+    /// Keeps a whole answer if it may be.
     pub(super) fn whole(&self, ticket: Option<Ticket>, whole: &Whole, source: &Source) {
-        self.answered(ticket, &whole.answer, || delivery_id(&whole.body), source);
+        let id = || delivery_id(&whole.body);
+        self.answered(ticket, &whole.answer, id, source, source.waited);
     }
 
     fn answered(
@@ -124,32 +125,39 @@ impl Recorder {
         answer: &Answer,
         id: impl FnOnce() -> Option<String>,
         source: &Source,
+        took: Duration,
     ) {
-        self.ledger.bill(answer.usage(), source.cost_of(answer));
         if let Some(mut ticket) = ticket {
             if let Some((near, label)) = ticket.near.take() {
                 self.learner.compare(near, label, answer);
             }
-            self.keep(ticket, answer, id(), source);
+            self.keep(ticket, answer, id(), source, took);
         }
     }
 
-    /// The same for a stream that has come to its end.
-    pub(super) fn stream(&self, ticket: Option<Ticket>, ended: Ended, source: &Source) {
+    /// The same for a stream that has come to its end, so long after its first event.
+    pub(super) fn stream(
+        &self,
+        ticket: Option<Ticket>,
+        ended: Ended,
+        source: &Source,
+        lasted: Duration,
+    ) {
         match ended {
             Ended::Whole(Some(bytes)) => match assemble(&bytes) {
                 Ok(answer) => {
                     let id = || delivery_id(sse::data(&bytes).next()?);
-                    self.answered(ticket, &answer, id, source);
+                    let took = source.waited.saturating_add(lasted);
+                    self.answered(ticket, &answer, id, source, took);
                 }
-                Err(_) => not_kept("unreadable"),
+                Err(_) => self.not_kept("unreadable"),
             },
-            Ended::Whole(None) => not_kept("too_large"),
-            Ended::Broken(_) => not_kept("broken"),
+            Ended::Whole(None) => self.not_kept("too_large"),
+            Ended::Broken(_) => self.not_kept("broken"),
         }
     }
 
-    /// The entry that an answer becomes.
+    /// The entry that an answer becomes; its provider `took` so long for it, if anybody was asked.
     ///
     /// # Errors
     /// Why it may not be kept, in one word.
@@ -158,6 +166,7 @@ impl Recorder {
         ticket: &Ticket,
         answer: &Answer,
         source: &Source,
+        took: Option<Duration>,
     ) -> Result<Entry, &'static str> {
         let keep = storable(answer).map_err(NotKept::as_str)?;
         let written = serde_json::to_vec(answer).map_err(|_| "unreadable")?;
@@ -194,6 +203,8 @@ impl Recorder {
             ttl: ticket.ttl,
             generation: self.store.generation(),
             use_of: Use::default(),
+            took,
+            pinned: AtomicBool::default(),
         };
         self.fits(&entry).then_some(entry).ok_or("too_large")
     }
@@ -203,15 +214,25 @@ impl Recorder {
         entry.weight() <= self.largest
     }
 
-    fn keep(&self, ticket: Ticket, answer: &Answer, id: Option<String>, source: &Source) {
-        let entry = match self.entry(&ticket, answer, source) {
+    fn keep(
+        &self,
+        ticket: Ticket,
+        answer: &Answer,
+        id: Option<String>,
+        source: &Source,
+        took: Duration,
+    ) {
+        let entry = match self.entry(&ticket, answer, source, Some(took)) {
             Ok(entry) => Arc::new(entry),
-            Err(reason) => return not_kept(reason),
+            Err(reason) => return self.not_kept(reason),
         };
         if self.store.purges() != ticket.purges {
-            return not_kept("purged");
+            return self.not_kept("purged");
         }
-        self.store.insert(&entry);
+        if !self.store.insert(&entry) {
+            let is_there = self.store.contains(&entry.fingerprint);
+            return self.not_kept(if is_there { "pinned" } else { "too_large" });
+        }
         let fingerprint = entry.fingerprint;
         if let Some(id) = id {
             let receipt = Receipt {
@@ -240,31 +261,29 @@ impl Recorder {
         }
     }
 
-    /// Counts the tokens of a stream that came without a count, so that it is billed and its hits
-    /// are known to save something. If too many wait for it, it is not billed, and the next hit counts it.
+    /// Counts the tokens of a stream that came without a count, so that its hits are known to save something. If too
+    /// many wait for it, the next hit counts it.
     fn count(&self, entry: Arc<Entry>, request: Arc<ChatRequest>) {
         let Ok(permit) = Arc::clone(&self.counting).try_acquire_owned() else {
             tracing::debug!("an answer was not counted: too many wait for it");
             return;
         };
-        let ledger = Arc::clone(&self.ledger);
         self.tasks.spawn_blocking(move || {
             let _permit = permit;
             replay::count_tokens(&entry, &request);
-            ledger.bill(entry.tokens(), entry.cost());
         });
     }
 
     fn index(&self, entry: Arc<Entry>, embedding: Option<Embedding>) {
         let (store, encoder) = (Arc::clone(&self.store), self.encoder.clone());
-        let tasks = self.tasks.clone();
+        let (tasks, ledger) = (self.tasks.clone(), Arc::clone(&self.ledger));
         self.tasks.spawn(async move {
             let embedding = match (embedding, encoder, &entry.question) {
                 (Some(embedding), _, _) => embedding,
                 (None, Some(encoder), Some(question)) => {
                     match encoder.embed(&question.text).await {
                         Ok(embedding) => embedding,
-                        Err(error) => return not_kept(error.reason()),
+                        Err(error) => return ledger.reasons().not_kept.count(error.reason()),
                     }
                 }
                 (None, _, _) => return,
@@ -274,14 +293,14 @@ impl Recorder {
             }
         });
     }
+
+    fn not_kept(&self, reason: &'static str) {
+        self.ledger.reasons().not_kept.count(reason);
+    }
 }
 
 /// How a prompt begins, as long as an entry keeps it.
 pub(super) fn beginning(prompt: &str) -> Box<str> {
     let end = prompt.floor_char_boundary(PROMPT);
     prompt.get(..end).unwrap_or_default().into()
-}
-
-fn not_kept(reason: &'static str) {
-    metrics::counter!(names::CACHE_NOT_KEPT, "reason" => reason).increment(1);
 }

@@ -44,7 +44,6 @@ impl Gateway {
                 return;
             };
             gateway.ledger.count(order.facts.way);
-            gateway.ledger.bill(answer.usage(), source.cost_of(&answer));
             // What another model says, or to less of the prompt, tells nothing of the kept answer.
             if source.is_first_choice {
                 gateway.learner.compare(near, Source::Shadow, &answer);

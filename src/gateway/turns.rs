@@ -5,20 +5,17 @@
 //! would let something through soonest. Invariant: a request makes a bounded number of calls, and waits for a
 //! bounded time between them.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::PoisonError, time::Duration};
 
 use super::{
     attempt::{Attempt, Load, NO_PLACE, Urgency},
     catalogue::{Member, Target},
-    tab::Tab,
+    tab::Behalf,
 };
 use crate::{
     clock::Clock,
     error::{UpstreamError, UpstreamErrorKind},
+    ident::ProviderName,
     policy::{
         breaker::State,
         retry::{self, Failure, Next, Others},
@@ -49,8 +46,8 @@ pub(super) struct Turn<L> {
 /// The turns of one request.
 pub(super) struct Turns<'c, L> {
     clock: &'c Clock,
-    /// What its calls are paid from.
-    tab: Option<Arc<Tab>>,
+    /// On whose behalf its calls are made.
+    behalf: Behalf,
     waiting: VecDeque<Turn<L>>,
     /// Those that failed when others were left.
     failed: Vec<(Turn<L>, Failure)>,
@@ -62,19 +59,21 @@ pub(super) struct Turns<'c, L> {
     waited: Duration,
     has_last_resort: bool,
     last: Option<UpstreamError>,
+    /// Who was left for another one, and why.
+    left: Option<(ProviderName, &'static str)>,
 }
 
 impl<'c, L: Stop> Turns<'c, L> {
     /// Turns in this order. Without `has_last_resort`, nobody is asked whose breaker is open.
     pub(super) fn new(
         stops: impl IntoIterator<Item = L>,
-        tab: Option<Arc<Tab>>,
+        behalf: Behalf,
         has_last_resort: bool,
         clock: &'c Clock,
     ) -> Self {
         Self {
             clock,
-            tab,
+            behalf,
             waiting: stops.into_iter().map(turn).collect(),
             failed: Vec::new(),
             put_off: Vec::new(),
@@ -82,11 +81,25 @@ impl<'c, L: Stop> Turns<'c, L> {
             waited: Duration::ZERO,
             has_last_resort,
             last: None,
+            left: None,
         }
     }
 
     /// Who is asked next, let through by its breaker and limits; `None` if nobody is left.
     pub(super) async fn next(&mut self) -> Option<(Turn<L>, Attempt)> {
+        let next = self.next_of_all().await;
+        if let Some((turn, _)) = &next
+            && let Some((from, reason)) = self.left.take()
+            && from != *turn.stop.target().provider()
+        {
+            let (from, to) = (from.to_string(), turn.stop.target().provider().to_string());
+            metrics::counter!(names::UPSTREAM_FALLBACKS, "from" => from, "to" => to, "reason" => reason)
+                .increment(1);
+        }
+        next
+    }
+
+    async fn next_of_all(&mut self) -> Option<(Turn<L>, Attempt)> {
         loop {
             while let Some(turn) = self.waiting.pop_front() {
                 match self.begin(&turn, Urgency::Usual) {
@@ -182,6 +195,7 @@ impl<'c, L: Stop> Turns<'c, L> {
 
     /// Remembers why a target did not answer. That one lacks something must not hide that another one failed.
     pub(super) fn note(&mut self, error: UpstreamError) {
+        self.left = Some((error.provider.clone(), error.outcome()));
         if error.is_unasked() && !error.is_unsupported() {
             self.unasked.push(error);
         } else if self.last.is_none() || !error.is_unsupported() {
@@ -223,13 +237,7 @@ impl<'c, L: Stop> Turns<'c, L> {
 
     fn begin(&self, turn: &Turn<L>, urgency: Urgency) -> Result<Attempt, UpstreamError> {
         let target = turn.stop.target();
-        let attempt = Attempt::begin(
-            target,
-            self.clock,
-            turn.stop.load(),
-            self.tab.as_ref(),
-            urgency,
-        )?;
+        let attempt = Attempt::begin(target, self.clock, turn.stop.load(), &self.behalf, urgency)?;
         if turn.made == 0 {
             let share = target.member.conduct.retry.budget;
             retries(&target.member, |budget| {
@@ -244,6 +252,7 @@ impl<'c, L: Stop> Turns<'c, L> {
         let (provider, model) = (target.provider(), &target.model);
         tracing::debug!(%provider, %model, error = error.summary(), "passed over");
         metrics::counter!(names::PASSED_OVER, "reason" => error.outcome()).increment(1);
+        self.left = Some((provider.clone(), error.outcome()));
         self.put_off.push((turn, error));
     }
 

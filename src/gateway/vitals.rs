@@ -5,7 +5,7 @@
 mod told;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -44,6 +44,9 @@ const LAST_RESORT: Duration = Duration::from_secs(1);
 const MOST_TARGETS: u64 = 10_000;
 /// How long a target is remembered that nobody asks.
 const IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// Changes of a breaker that are remembered.
+const MOST_CHANGES: usize = 50;
 
 /// A provider's model.
 type Name = (ProviderName, ModelId);
@@ -86,7 +89,7 @@ impl VitalsTable {
         if let Some(forced) = self.forced().get(&name) {
             return Arc::clone(forced);
         }
-        let vitals = || Arc::new(Vitals::new(name.clone()));
+        let vitals = || Arc::new(Vitals::new(name.clone(), &self.clock));
         self.targets.get_with_by_ref(&name, vitals)
     }
 
@@ -153,8 +156,25 @@ pub struct Vitals {
     name: Name,
     in_flight: AtomicU32,
     latencies: Mutex<ByDelivery<PeakEwma>>,
-    breaker: Mutex<Breaker>,
+    breaker: Mutex<Watched>,
     hedges: Mutex<ByDelivery<Hedges>>,
+    clock: Clock,
+}
+
+/// A breaker, and what became of it.
+#[derive(Debug, Default)]
+struct Watched {
+    breaker: Breaker,
+    changes: VecDeque<Changed>,
+}
+
+/// A change of a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    /// When it was, in seconds since 1970.
+    pub at: u64,
+    /// From what to what.
+    pub change: Change,
 }
 
 /// Apart, since a stream begins with its first word and a whole answer comes with its last.
@@ -174,9 +194,10 @@ impl<T> ByDelivery<T> {
 }
 
 impl Vitals {
-    fn new(name: Name) -> Self {
+    fn new(name: Name, clock: &Clock) -> Self {
         Self {
             name,
+            clock: clock.clone(),
             in_flight: AtomicU32::default(),
             latencies: Mutex::default(),
             breaker: Mutex::default(),
@@ -284,14 +305,29 @@ impl Vitals {
         self.with_breaker(|breaker| (breaker.view(now, rules), None))
     }
 
+    /// The latest changes of its breaker, the earliest first.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Changed> {
+        self.watched().changes.iter().copied().collect()
+    }
+
     /// Operators are told of a change before the next one can happen.
     fn with_breaker<T>(&self, with: impl FnOnce(&mut Breaker) -> (T, Option<Change>)) -> T {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let (result, change) = with(&mut breaker);
+        let mut watched = self.watched();
+        let (result, change) = with(&mut watched.breaker);
         if let Some(change) = change {
+            while watched.changes.len() >= MOST_CHANGES {
+                watched.changes.pop_front();
+            }
+            let at = self.clock.unix_seconds();
+            watched.changes.push_back(Changed { at, change });
             told::told(&self.name, change);
         }
         result
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_latencies<T>(&self, with: impl FnOnce(&mut ByDelivery<PeakEwma>) -> T) -> T {

@@ -1,87 +1,48 @@
 //! The operator's side: a page that shows what the cache does, its numbers as JSON, and `/metrics`.
 //!
-//! With an admin key configured, all of it asks for the key: as a bearer token, or as the password
-//! of HTTP's basic authentication, which browsers ask people for.
+//! Who may see and do what is decided in one place, [`access`]; nothing else here asks for a key.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use subtle::ConstantTimeEq;
 
+pub(super) mod access;
+pub(super) mod assets;
 pub(super) mod breakers;
+mod cache;
 pub(super) mod clients;
+pub(super) mod config;
 pub(super) mod entries;
+pub(super) mod history;
+pub(super) mod live;
+pub(super) mod providers;
+pub(super) mod requests;
 pub(super) mod route;
+pub(super) mod threshold;
 pub(super) mod transfer;
+pub(super) mod why;
 
-use super::{Api, auth};
-use crate::{config::KeyDigest, gateway::learn::Known};
-
-const PAGE: &str = include_str!("admin/page.html");
-const SCRIPT: &str = include_str!("admin/script.js");
-const STYLE: &str = include_str!("admin/style.css");
-
-/// The page.
-pub(super) async fn page(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    asset(&api, &headers, "text/html; charset=utf-8", PAGE)
-}
-
-/// Its script.
-pub(super) async fn script(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    asset(&api, &headers, "text/javascript; charset=utf-8", SCRIPT)
-}
-
-/// Its style.
-pub(super) async fn style(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    asset(&api, &headers, "text/css; charset=utf-8", STYLE)
-}
+use super::{Api, scrape};
+use crate::gateway::learn::Known;
 
 /// What was billed, saved and kept.
-pub(super) async fn stats(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    if let Some(refusal) = refuse(&api, &headers) {
-        return refusal;
-    }
-    let size = api.store.size();
+pub(super) async fn stats(State(api): State<Arc<Api>>) -> Response {
     let setup = api.gateway.setup();
-    let catalogue = &setup.catalogue;
-    let inactive: Vec<Value> = (catalogue.inactive().iter())
-        .map(|provider| json!({"name": provider.name.as_str(), "reason": provider.reason}))
-        .collect();
-    let config = api.config.load();
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "config": {
-            "state": config.word(),
-            "generation": setup.generation,
-            "loaded_at": config.loaded_at,
-            "problems": config.problems,
-            "needs_restart": config.needs_restart,
-        },
+        "config": live::config(&api),
         "requests": api.ledger.totals(),
         "in_flight": {"requests": api.load.requests(), "bytes": api.load.bytes()},
-        "cache": {
-            "entries": size.entries,
-            "bytes": size.bytes,
-            "max_bytes": size.bound,
-            "generation": api.store.generation(),
-            "partitions": size.semantic.partitions,
-            "questions": size.semantic.vectors,
-            "graphs": size.semantic.graphs,
-            "semantic": setup.settings.rules.semantic,
-        },
+        "cache": cache::held(&api, setup.settings.rules.semantic),
+        "similarity": cache::similarity(&api, setup.settings.admission),
         "learning": {"classes": api.gateway.learned().iter().map(learned).collect::<Vec<_>>()},
-        "providers": {
-            "active": catalogue.active().iter().map(|name| name.as_str()).collect::<Vec<_>>(),
-            "inactive": inactive,
-            "demo": catalogue.is_demo(),
-        },
+        "providers": live::providers(&api),
         "breakers": breakers::summary(&api),
     });
     let mut response = Json(body).into_response();
@@ -109,77 +70,10 @@ fn learned(known: &Known) -> Value {
 }
 
 /// The metrics, as Prometheus reads them.
-pub(super) async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    if let Some(refusal) = refuse(&api, &headers) {
-        return refusal;
-    }
-    let text = api
-        .metrics
-        .as_ref()
-        .map(metrics_exporter_prometheus::PrometheusHandle::render);
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
     let content_type = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    (content_type, text.unwrap_or_default()).into_response()
-}
-
-fn asset(
-    api: &Api,
-    headers: &HeaderMap,
-    content_type: &'static str,
-    text: &'static str,
-) -> Response {
-    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                          img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
-    if let Some(refusal) = refuse(api, headers) {
-        return refusal;
-    }
-    let mut response = text.into_response();
-    let out = response.headers_mut();
-    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    out.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    out.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
-    out.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
-    response
-}
-
-/// The answer to whoever lacks the admin key.
-fn refuse(api: &Api, headers: &HeaderMap) -> Option<Response> {
-    let front = api.front.load();
-    let wanted = front.admin_key.as_ref()?;
-    let basic = || {
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let decoded = STANDARD.decode(value.strip_prefix("Basic ")?.trim()).ok()?;
-        Some(
-            String::from_utf8(decoded)
-                .ok()?
-                .split_once(':')?
-                .1
-                .to_owned(),
-        )
-    };
-    let bearer = || auth::presented(headers).map(|key| String::from_utf8_lossy(key).into_owned());
-    let key = basic().or_else(bearer).unwrap_or_default();
-    let given = KeyDigest::of(&key);
-    if bool::from(given.as_bytes().ct_eq(wanted.as_bytes())) {
-        return None;
-    }
-    let challenge = [(
-        header::WWW_AUTHENTICATE,
-        "Basic realm=\"refrain admin\", charset=\"UTF-8\"",
-    )];
-    let body = json!({"error": {
-        "message": "the admin key is needed: as a bearer token, or as password with any user name",
-        "type": "invalid_request_error", "param": null, "code": "invalid_api_key",
-    }});
-    Some((StatusCode::UNAUTHORIZED, challenge, Json(body)).into_response())
+    (content_type, scrape::text(&api)).into_response()
 }

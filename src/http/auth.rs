@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     clock::UnixMillis,
@@ -15,7 +15,7 @@ use crate::{
         Caller,
         account::{Account, Accounts},
     },
-    ident::ClientName,
+    ident::{ClientName, Namespace},
     policy::identity::{Scope, ScopeKind},
 };
 
@@ -133,6 +133,20 @@ impl Auth {
             .ok_or("`client` is not the name of a configured client")
     }
 
+    /// The client whose scope this is, or is a part of under this name; `None` if it is nobody's, or shared by several.
+    pub(super) fn whose(&self, scope: Scope, part: Option<&Namespace>) -> Option<&ClientName> {
+        let is_of = |caller: &Caller| {
+            let is_part = |name| caller.scope.within(name) == scope;
+            caller.scope == scope || part.is_some_and(is_part)
+        };
+        let mut names = self.keys.iter().filter_map(|(name, key)| {
+            let known = self.callers.get(key)?;
+            is_of(&known.caller).then_some(name)
+        });
+        let name = names.next()?;
+        names.next().is_none().then_some(name)
+    }
+
     /// Names the secret of the scopes without telling it: 16 hexadecimal digits.
     #[must_use]
     pub fn mark(&self) -> String {
@@ -166,8 +180,8 @@ impl Auth {
 /// same caller.
 pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     const BEARER: &[u8] = b"bearer";
-    let bytes = |name: &str| headers.get(name).map(|value| value.as_bytes());
-    let authorization = bytes(header::AUTHORIZATION.as_str()).map(|value| {
+    let authorization = headers.get(header::AUTHORIZATION).map(|value| {
+        let value = value.as_bytes();
         match value.split_at_checked(BEARER.len()) {
             Some((scheme, key))
                 if scheme.eq_ignore_ascii_case(BEARER)
@@ -178,10 +192,14 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
             _ => value,
         }
     });
-    let others = ["x-api-key", "api-key", "x-goog-api-key"].map(bytes);
-    [authorization]
-        .into_iter()
-        .chain(others)
-        .flatten()
-        .find(|key| !key.is_empty())
+    let authorization = authorization.filter(|key| !key.is_empty());
+    authorization.or_else(|| beside_authorization(headers))
+}
+
+/// The key in one of the headers that are sent instead of `Authorization`.
+pub(super) fn beside_authorization(headers: &HeaderMap) -> Option<&[u8]> {
+    let others = ["x-api-key", "api-key", "x-goog-api-key"];
+    let others = others.into_iter().filter_map(|name| headers.get(name));
+    let mut keys = others.map(HeaderValue::as_bytes);
+    keys.find(|key| !key.is_empty())
 }

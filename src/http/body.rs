@@ -1,6 +1,6 @@
 //! Reading request bodies, no further than allowed, for as long as they come, and where there is room for them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -8,10 +8,14 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Limited};
+use serde::{
+    Deserialize,
+    de::{Error as _, Unexpected},
+};
 use tokio::time::{Instant, timeout};
 
 use super::{Api, overload::Admitted};
-use crate::error::Error;
+use crate::{error::Error, telemetry::journal::Journal};
 
 /// For so many bytes of a body that have come, the whole of it may take one `read_timeout` more. Who sends single bytes,
 /// each just in time, would keep a place for hours, and the room of all that came before.
@@ -51,6 +55,9 @@ pub(super) async fn read(
         Ok(()) => collect(&mut body, limit, announced, pause, &room).await,
         Err(refusal) => Err(refusal),
     };
+    if let Some(journal) = head.extensions.get::<Arc<Journal>>() {
+        journal.read();
+    }
     if matches!(read, Err(Error::Overloaded { .. })) {
         skip(&head.headers, body).await;
     }
@@ -121,6 +128,21 @@ async fn collect(
         all.extend_from_slice(&piece);
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// What a body says that has to be an object.
+///
+/// # Errors
+/// What is wrong with it. A list is refused: its elements would be taken for the fields in their order, and those that
+/// it has none for would be left at their defaults.
+pub(super) fn object<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::Error> {
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(serde_json::Error::invalid_type(
+            Unexpected::Seq,
+            &"an object",
+        ));
+    }
+    serde_json::from_slice(body)
 }
 
 /// How long a body may take of which `length` bytes have come.

@@ -43,11 +43,13 @@ where
         let most = api.front.load().max_body;
         let answered = match body::read(api, &guest.head, guest.body, most).await {
             Ok(body) => {
+                guest.journal.content(&body);
                 let asked = Asked {
                     caller: guest.caller,
                     controls: guest.found,
                     body,
                     received: guest.received,
+                    journal: guest.journal,
                 };
                 answer(asked).await
             }
@@ -70,7 +72,7 @@ fn render(api: &Api, answered: Result<Reply, Refusal>) -> Response {
 pub(super) fn refused(api: &Api, Refusal { error, facts }: Refusal) -> Response {
     let mut response = error.into_response();
     if let Some(facts) = facts {
-        headers::write(response.headers_mut(), &facts, api);
+        headers::write(&mut response, facts, api);
     }
     response
 }
@@ -93,7 +95,7 @@ fn respond(api: &Api, reply: Reply) -> Response {
         // Keeps proxies from holding the events back.
         out.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
-    headers::write(out, &reply.facts, api);
+    headers::write(&mut response, reply.facts, api);
     response
 }
 

@@ -8,6 +8,8 @@ pub struct ConfigStatus {
     /// Why the file, as it was read last, is not in force, in lines for people; empty if it is. Holds no
     /// secret.
     pub problems: Vec<String>,
+    /// What is accepted but has no effect, in lines for people.
+    pub notices: Vec<String>,
     /// Settings of the file that take effect only at the next start.
     pub needs_restart: Vec<&'static str>,
 }

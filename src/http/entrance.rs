@@ -3,6 +3,8 @@
 //! Invariant: nothing of a body is read for anything before its client was let in, and a place that was taken is free
 //! when the answer has been delivered.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     extract::Request,
@@ -15,6 +17,7 @@ use crate::{
     clock::Moment,
     error::Error,
     gateway::{Caller, account::Account},
+    telemetry::journal::Journal,
 };
 
 /// A client that was let in, with what it brings.
@@ -26,6 +29,8 @@ pub(super) struct Guest<T> {
     pub(super) found: T,
     /// When the head came in.
     pub(super) received: Moment,
+    /// Where it is noted what happens to it.
+    pub(super) journal: Arc<Journal>,
 }
 
 /// Answers a request as `answer` does, within the limits of who asks, who is told how much is left of them. What
@@ -49,7 +54,14 @@ where
             return error.into_response();
         }
     };
+    let journal = head
+        .extensions
+        .get::<Arc<Journal>>()
+        .map_or_else(|| Journal::unread(&api.clock), Arc::clone);
     let account = caller.account.clone();
+    if let Some(account) = &account {
+        journal.client(account.name());
+    }
     let entered = account.as_ref().map_or(Ok(None), |account| account.enter());
     let (place, found) = match entered.and_then(|place| Ok((place, look(&head)?))) {
         Ok(admitted) => admitted,
@@ -64,6 +76,7 @@ where
         body,
         found,
         received,
+        journal,
     };
     let response = told(answer(guest).await, account.as_deref());
     match place {

@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::Side;
 use crate::{
     error::{Error, Fault, UpstreamError, UpstreamErrorKind},
     wire::{
@@ -27,14 +28,15 @@ const QUOTA: &str = "insufficient_quota";
 /// What to wait before a retry where nobody said.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What there is, for those who ask for something else.
-const PATHS: &str = "POST /v1/chat/completions, POST /v1/responses, GET|DELETE /v1/responses/{id}, \
+/// What there is for clients, for those who ask for something else.
+const FOR_CLIENTS: &str = "POST /v1/chat/completions, POST /v1/responses, GET|DELETE /v1/responses/{id}, \
     GET /v1/responses/{id}/input_items, POST /v1/responses/{id}/cancel, POST /v1/messages, \
     POST /v1/messages/count_tokens, POST /v1/embeddings, POST /v1/completions, POST /v1/moderations, \
     POST /v1/audio/{speech|transcriptions|translations}, POST /v1/images/{generations|edits|variations}, \
     POST /v1/rerank, POST /v1/cache/feedback, GET /v1/models, GET /v1/models/{id}, GET /v1beta/models, \
-    POST /v1beta/models/{model}:{generateContent|streamGenerateContent|countTokens}, GET /health, \
-    GET /metrics, GET /admin";
+    POST /v1beta/models/{model}:{generateContent|streamGenerateContent|countTokens}";
+/// What there is for operators.
+const FOR_OPERATORS: &str = "GET /metrics, GET /admin";
 
 struct Shape {
     status: StatusCode,
@@ -65,6 +67,7 @@ fn shape(error: &Error) -> Shape {
         ),
         Error::Unauthorized(_) => of(StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key")),
         Error::Expired => of(StatusCode::FORBIDDEN, INVALID, Some("expired_api_key")),
+        Error::Forbidden { code, .. } => of(StatusCode::FORBIDDEN, INVALID, Some(code)),
         Error::RateLimited { retry_after, .. } => Shape {
             retry_after: Some(*retry_after),
             ..of(
@@ -104,6 +107,7 @@ fn shape(error: &Error) -> Shape {
             Some("previous_response_not_found"),
         ),
         Error::NoSuchEntry => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_entry")),
+        Error::Conflict(_) => of(StatusCode::CONFLICT, INVALID, Some("conflict")),
         // OpenAI gives it no code.
         Error::NoSuchResponse(_) => of(StatusCode::NOT_FOUND, INVALID, None),
         Error::NoSuchPath(_) => of(StatusCode::NOT_FOUND, INVALID, Some("unknown_url")),
@@ -235,6 +239,7 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         | Error::Encoded
         | Error::Unauthorized(_)
         | Error::Expired
+        | Error::Forbidden { .. }
         | Error::RateLimited { .. }
         | Error::BudgetExceeded { .. }
         | Error::Overloaded { .. }
@@ -242,6 +247,7 @@ fn object(error: &Error, shape: &Shape) -> ErrorObject {
         | Error::NotCached
         | Error::UnknownAnswer
         | Error::NoSuchEntry
+        | Error::Conflict(_)
         | Error::NoSuchResponse(_)
         | Error::NoSuchPath(_)
         | Error::MethodNotAllowed(_)
@@ -312,14 +318,19 @@ impl IntoResponse for Error {
     }
 }
 
-/// The answer for paths that do not exist.
-pub(super) async fn no_such_path(request: Request) -> Error {
+/// The answer for paths that do not exist on this side.
+pub(super) async fn no_such_path(side: Side, request: Request) -> Error {
     // With all that there is, no more than a message may have.
     let path: String = request.uri().path().chars().take(100).collect();
     let method = request.method().clone();
     let (head, body) = request.into_parts();
     super::body::skip(&head.headers, body).await;
-    Error::NoSuchPath(format!("there is no {method} {path}; there are {PATHS}"))
+    let there = match side {
+        Side::All => format!("{FOR_CLIENTS}, GET /health, {FOR_OPERATORS}"),
+        Side::Clients => format!("{FOR_CLIENTS}, GET /health"),
+        Side::Operators => format!("GET /health, {FOR_OPERATORS}"),
+    };
+    Error::NoSuchPath(format!("there is no {method} {path}; there are {there}"))
 }
 
 /// The answer for methods that a path does not have.

@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 
 mod limits;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::Response,
+};
 
 pub(super) use self::limits::write as rate_limits;
 use super::Api;
@@ -30,8 +33,13 @@ pub(super) fn controls(headers: &HeaderMap) -> Result<Controls, InvalidControl> 
     Ok(controls)
 }
 
-/// Writes how an answer came to be.
-pub(super) fn write(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
+/// Writes how an answer came to be, and leaves it in the extensions for whoever notes what happened.
+pub(super) fn write(response: &mut Response, facts: Facts, api: &Api) {
+    write_headers(response.headers_mut(), &facts, api);
+    response.extensions_mut().insert(facts);
+}
+
+fn write_headers(headers: &mut HeaderMap, facts: &Facts, api: &Api) {
     const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
     const CACHE: HeaderName = HeaderName::from_static("x-refrain-cache");
     const REASON: HeaderName = HeaderName::from_static("x-refrain-cache-reason");

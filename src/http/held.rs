@@ -4,6 +4,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
 use super::pieces::Pieces;
+use crate::telemetry::journal::Journal;
 
 /// What is handed over at once, in bytes. A connection takes a piece when there is room for it, so of a large body
 /// nearly all is taken by the client when the last piece is.
@@ -20,17 +22,52 @@ const PIECE: usize = 64 << 10;
 /// `response`, whose body drops `guard` when its end was handed to the connection, or when it is dropped itself since
 /// the client has hung up.
 pub(super) fn hold<G: Send + 'static>(response: Response, guard: G) -> Response {
+    deliver(response, None, guard)
+}
+
+/// In the extensions of a response of which it is noted when it was delivered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted;
+
+/// The same, where `journal` is told when the end was handed over: not if the client has hung up before.
+pub(super) fn deliver<G: Send + 'static>(
+    mut response: Response,
+    journal: Option<Arc<Journal>>,
+    guard: G,
+) -> Response {
+    if journal.is_some() {
+        response.extensions_mut().insert(Noted);
+    }
     response.map(|body| {
         Body::new(Held {
             body: Pieces::new(body),
-            guard: Some(guard),
+            kept: Some((journal, guard)),
         })
     })
 }
 
 struct Held<G> {
     body: Pieces,
-    guard: Option<G>,
+    /// Until the end, one way or the other.
+    kept: Option<(Option<Arc<Journal>>, G)>,
+}
+
+impl<G> Held<G> {
+    /// The end was handed over.
+    fn ended(&mut self) {
+        if let Some((Some(journal), _)) = self.kept.take() {
+            journal.delivered();
+        }
+    }
+}
+
+impl<G> Drop for Held<G> {
+    fn drop(&mut self) {
+        // Of a body of known length nobody asks whether there is more.
+        if self.kept.is_some() && self.body.is_over() {
+            self.ended();
+        }
+    }
 }
 
 /// The guard is never pinned, whatever it is.
@@ -45,8 +82,10 @@ impl<G> hyper::body::Body for Held<G> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let next = ready!(self.body.poll(context, |there| there.min(PIECE)));
-        if !matches!(next, Some(Ok(_))) {
-            self.guard = None;
+        match next {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => self.kept = None,
+            None => self.ended(),
         }
         Poll::Ready(next)
     }
@@ -62,13 +101,77 @@ impl<G> hyper::body::Body for Held<G> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::Mutex;
 
     use futures_util::stream;
     use http_body_util::BodyExt;
     use hyper::body::Body as _;
 
     use super::*;
+    use crate::{
+        clock::Clock,
+        telemetry::journal::{Observer, Observers, Record},
+    };
+
+    /// Notes whether a request was told, and whether its answer was delivered.
+    #[derive(Debug, Default)]
+    struct Told(Mutex<Option<bool>>);
+
+    impl Observer for Told {
+        fn over(&self, record: &Arc<Record>) {
+            *self.0.lock().unwrap() = Some(record.delivered.is_some());
+        }
+    }
+
+    /// A body as it is delivered to a client, and what is told of it.
+    fn delivered(body: Body) -> (Body, Arc<Told>) {
+        let told = Arc::new(Told::default());
+        let observers = Observers::new(vec![Arc::clone(&told) as _], None, None);
+        let journal = Journal::open("r", None, &Clock::manual(), &observers);
+        let response = deliver(Response::new(body), Some(journal), ());
+        assert!(response.extensions().get::<Noted>().is_some());
+        (response.into_body(), told)
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_over_to_its_end_is_delivered() {
+        // As HTTP/1 and HTTP/2 do with a known length: nobody asks for more than that.
+        let (mut body, told) = delivered(Body::from(vec![7; PIECE + 1]));
+        body.frame().await.unwrap().unwrap();
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(*told.0.lock().unwrap(), None);
+        drop(body);
+        assert_eq!(*told.0.lock().unwrap(), Some(true));
+
+        let (body, told) = delivered(Body::empty());
+        drop(body);
+        assert_eq!(*told.0.lock().unwrap(), Some(true));
+
+        let one = stream::iter([Ok::<_, axum::Error>(Bytes::from_static(b"x"))]);
+        let (mut body, told) = delivered(Body::from_stream(one));
+        body.frame().await.unwrap().unwrap();
+        assert!(body.frame().await.is_none());
+        assert_eq!(*told.0.lock().unwrap(), Some(true));
+    }
+
+    #[tokio::test]
+    async fn what_was_given_up_or_broke_is_not() {
+        let (mut body, told) = delivered(Body::from(vec![7; PIECE + 1]));
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        assert_eq!(*told.0.lock().unwrap(), Some(false));
+
+        let one = stream::iter([Ok::<_, axum::Error>(Bytes::from_static(b"x"))]);
+        let (mut body, told) = delivered(Body::from_stream(one));
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        assert_eq!(*told.0.lock().unwrap(), Some(false));
+
+        let broken = stream::iter([Err::<Bytes, _>(axum::Error::new("cut"))]);
+        let (mut body, told) = delivered(Body::from_stream(broken));
+        assert!(body.frame().await.unwrap().is_err());
+        assert_eq!(*told.0.lock().unwrap(), Some(false));
+    }
 
     fn held(body: Body) -> (Body, Arc<()>) {
         let guard = Arc::new(());

@@ -1,4 +1,4 @@
-//! What happens around every request: an id, a count, and one log line where something went wrong.
+//! What happens around every request: an id, a count, and the journal from which all else is told when it is over.
 
 use std::sync::Arc;
 
@@ -10,15 +10,22 @@ use axum::{
 };
 use metrics::Histogram;
 
-use super::{Api, CONFIG, REQUEST_ID, generate_content, shape::Shape};
+use super::{Api, CONFIG, REQUEST_ID, generate_content, held, shape::Shape};
 use crate::{
     error::{Error, Fault},
-    telemetry::names,
+    telemetry::{
+        facts::Facts,
+        journal::{Failure, Head, Journal},
+        names, trace,
+    },
 };
 
 /// Says of a response that its error was logged already.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Logged;
+
+/// The routes of those who run the gateway, and of what they run.
+const OPERATORS: [&str; 4] = ["/health", "/metrics", "/openapi.json", "/admin"];
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -31,13 +38,23 @@ fn latency(route: &'static str, status: &'static str) -> Histogram {
     metrics::histogram!(names::HTTP_DURATION, "http_route" => route, "http_response_status_code" => status)
 }
 
-/// Names, counts and logs one request.
-pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+/// Names and counts one request, and notes what happens to it.
+pub(super) async fn observe(
+    State(api): State<Arc<Api>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let start = api.clock.now();
     let id = request_id(request.headers());
     let path = request.uri().path();
     let (route, is_for_operators) = (route(path), path.starts_with("/admin/api/"));
     let shape = Shape::of(path, request.headers());
+    let text = id.to_str().unwrap_or_default();
+    // What operators do is no request of a client.
+    let journal = (!OPERATORS.contains(&route)).then(|| journal(&api, text, route, &request));
+    if let Some(journal) = &journal {
+        request.extensions_mut().insert(Arc::clone(journal));
+    }
     let mut response = shape.put(next.run(request).await, &id);
     let elapsed = api.clock.now().since(start);
     let status = response.status().as_u16();
@@ -46,14 +63,23 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
     } else {
         latency(route, status_class(status)).record(elapsed);
     }
-    let text = id.to_str().unwrap_or_default();
-    if response.extensions().get::<Logged>().is_some() {
-        tracing::debug!(request_id = text, route, status, "refused");
-    } else if let Some(error) = response.extensions().get::<Arc<Error>>() {
-        log(text, route, status, error);
-    } else {
-        let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
-        tracing::debug!(request_id = text, route, status, elapsed_ms, "answered");
+    let is_logged = response.extensions().get::<Logged>().is_some();
+    match journal {
+        Some(journal) => {
+            journal.answered(head(route, &mut response));
+            if is_logged {
+                journal.logged();
+            }
+            // What came from beneath the routes (a panic, an unknown path, too much load) is delivered, too.
+            if response.extensions().get::<held::Noted>().is_none() {
+                response = held::deliver(response, Some(journal), ());
+            }
+        }
+        None => {
+            if let Some(error) = response.extensions().get::<Arc<Error>>() {
+                log(text, route, status, error);
+            }
+        }
     }
     response.headers_mut().insert(REQUEST_ID, id);
     if is_for_operators {
@@ -63,6 +89,31 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
     response
 }
 
+/// Where it is noted what happens to this request.
+fn journal(api: &Api, id: &str, route: &'static str, request: &Request) -> Arc<Journal> {
+    let (parent, state) = trace::received(request.headers()).unzip();
+    let journal = Journal::open(id, parent, &api.clock, &api.observers);
+    journal.asked(request.method(), route);
+    journal.carries(state.flatten());
+    journal
+}
+
+/// What the head of an answer says.
+fn head(route: &'static str, response: &mut Response) -> Head {
+    let failure = response.extensions().get::<Arc<Error>>();
+    let failure = failure.map(|error| Failure {
+        fault: error.fault(),
+        summary: error.summary(),
+    });
+    Head {
+        route,
+        status: response.status().as_u16(),
+        facts: response.extensions_mut().remove::<Facts>(),
+        failure,
+    }
+}
+
+/// The line of an operator's request that failed: of a client's, the log is told when it is over.
 fn log(id: &str, route: &str, status: u16, error: &Error) {
     // Not the error's own words: they may quote the prompt.
     let summary = error.summary();

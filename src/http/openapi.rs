@@ -13,9 +13,11 @@ use axum::{
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::etag;
+
 /// The document's own fields, and then what is added to them.
 const HEAD: &str = include_str!("openapi/head.json");
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 17] = [
     include_str!("openapi/shared.json"),
     include_str!("openapi/chat.json"),
     include_str!("openapi/responses.json"),
@@ -26,6 +28,13 @@ const PARTS: [&str; 10] = [
     include_str!("openapi/passed_on.json"),
     include_str!("openapi/gateway.json"),
     include_str!("openapi/admin.json"),
+    include_str!("openapi/admin_threshold.json"),
+    include_str!("openapi/admin_history.json"),
+    include_str!("openapi/admin_session.json"),
+    include_str!("openapi/admin_page.json"),
+    include_str!("openapi/admin_why.json"),
+    include_str!("openapi/admin_cache.json"),
+    include_str!("openapi/admin_providers.json"),
 ];
 
 struct Document {
@@ -35,23 +44,16 @@ struct Document {
 
 static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     let json = document().to_string();
-    let tag = format!("\"{}\"", blake3::hash(json.as_bytes()).to_hex());
     Document {
+        tag: etag::of(json.as_bytes()),
         json: json.into(),
-        tag: HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\"")),
     }
 });
 
 /// The document, to anybody.
 pub(super) async fn serve(headers: HeaderMap) -> Response {
     let Document { json, tag } = &*DOCUMENT;
-    let known = headers.get_all(header::IF_NONE_MATCH).iter();
-    let known = known.filter_map(|list| list.to_str().ok());
-    // Compressed, it is the same document by a weak tag (RFC 9110 §8.8.3).
-    let is_known = known
-        .flat_map(|list| list.split(','))
-        .map(|one| one.trim().trim_start_matches("W/"))
-        .any(|one| one == "*" || one.as_bytes() == tag.as_bytes());
+    let is_known = etag::is_known(&headers, tag);
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -86,6 +88,7 @@ fn document() -> Value {
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         let also = calls_under_v1(paths);
         paths.extend(also);
+        say_who_may(paths);
     }
     Value::Object(document)
 }
@@ -102,6 +105,32 @@ fn calls_under_v1(paths: &Map<String, Value>) -> Map<String, Value> {
         Some((format!("/v1/models/{{model}}:{method}"), operations))
     });
     calls.collect()
+}
+
+/// Says of the admin's operations who may ask for them, as `admin::access` decides: by path and method only.
+fn say_who_may(paths: &mut Map<String, Value>) {
+    let look = json!([{"adminBearer": []}, {"adminBasic": []}, {"adminSession": []}, {}]);
+    let act =
+        json!([{"adminBearer": []}, {"adminSession": [], "adminCsrf": []}, {"adminCsrf": []}, {}]);
+    for (path, operations) in paths {
+        let is_open = match &**path {
+            "/admin/api/session" => true,
+            "/metrics" => false,
+            path if path.starts_with("/admin/api/") => false,
+            path if path.starts_with("/admin") => true,
+            _ => continue,
+        };
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            let who = match &**method {
+                _ if is_open => json!([]),
+                "get" | "head" => look.clone(),
+                _ => act.clone(),
+            };
+            if let Some(operation) = operation.as_object_mut() {
+                operation.insert("security".to_owned(), who);
+            }
+        }
+    }
 }
 
 fn read(part: &str) -> Map<String, Value> {

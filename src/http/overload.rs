@@ -25,8 +25,12 @@ use axum::{
 };
 use metrics::Gauge;
 
-use super::{Api, body, held::hold, observe::Logged};
-use crate::{clock::Moment, error::Error, telemetry::names};
+use super::{Api, body, held::deliver, observe::Logged};
+use crate::{
+    clock::Moment,
+    error::Error,
+    telemetry::{journal::Journal, names},
+};
 
 /// What a refused client is told to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -69,7 +73,7 @@ impl Excess {
 
     /// Counts a refusal.
     pub(super) fn count(self) {
-        metrics::counter!(names::SHED, "why" => self.as_str()).increment(1);
+        metrics::counter!(names::SHED, "reason" => self.as_str()).increment(1);
     }
 
     /// A refusal, counted.
@@ -234,8 +238,9 @@ pub(super) async fn admit(
     };
     let mut response = match admitted {
         Ok(admitted) => {
+            let journal = request.extensions().get::<Arc<Journal>>().map(Arc::clone);
             request.extensions_mut().insert(admitted.clone());
-            hold(next.run(request).await, admitted)
+            deliver(next.run(request).await, journal, admitted)
         }
         Err(excess) => {
             let refusal = excess.refusal();

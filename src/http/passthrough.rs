@@ -16,7 +16,7 @@ use futures_util::TryStreamExt;
 
 use self::form::{Incoming, Rules};
 use super::{
-    Api, Front, body,
+    Api, Front, Side, body,
     chat::{refused, with_errors_as_events},
     entrance::{Guest, within_limits},
     error, headers,
@@ -30,6 +30,7 @@ use crate::{
         reply::Refusal,
     },
     provider::forward::ForwardedBody,
+    telemetry::journal::Journal,
     wire::{
         multipart::Boundary,
         operation::{Form, JsonRequest, Operation},
@@ -58,7 +59,9 @@ pub(super) fn may_be_compressed(
 /// Passes a request on.
 pub(super) async fn forward(State(api): State<Arc<Api>>, request: Request) -> Response {
     let Some(operation) = Operation::of(request.uri().path()) else {
-        return error::no_such_path(request).await.into_response();
+        return error::no_such_path(Side::All, request)
+            .await
+            .into_response();
     };
     let look = |head: &request::Parts| {
         let outlet = api.gateway.outlet(operation)?;
@@ -72,6 +75,7 @@ pub(super) async fn forward(State(api): State<Arc<Api>>, request: Request) -> Re
             body,
             found: (outlet, kind),
             received,
+            journal,
         } = guest;
         let asked = Asked {
             api,
@@ -79,7 +83,7 @@ pub(super) async fn forward(State(api): State<Arc<Api>>, request: Request) -> Re
             head: &head,
             outlet: &outlet,
         };
-        match asked.answer(kind, caller, body, received).await {
+        match asked.answer(kind, caller, body, (received, journal)).await {
             Ok(passed) => respond(api, passed),
             Err(refusal) => refused(api, refusal),
         }
@@ -135,7 +139,7 @@ impl Asked<'_> {
         kind: Kind,
         caller: Caller,
         request_body: Body,
-        received: Moment,
+        (received, journal): (Moment, Arc<Journal>),
     ) -> Result<Passed, Refusal> {
         let headers = &self.head.headers;
         let (content_type, body) = match kind {
@@ -172,6 +176,7 @@ impl Asked<'_> {
             accept: accept.filter(|accept| accept.len() <= LONGEST_ACCEPT),
             body,
             received,
+            journal,
         };
         self.api.gateway.pass_on(self.outlet, passing).await
     }
@@ -208,7 +213,7 @@ fn respond(api: &Api, passed: Passed) -> Response {
         // Keeps proxies from holding it back.
         out.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
-    headers::write(out, &facts, api);
+    headers::write(&mut response, facts, api);
     if comes {
         response.extensions_mut().insert(AsItComes);
     }

@@ -57,7 +57,7 @@ async fn answer(api: &Api, asked: Asked, headers: HeaderMap) -> Result<Reply, Re
     let inbound = request
         .understand(history.as_ref(), headers, &|id| api.told_ids.has(own, id))
         .map_err(refused)?;
-    let reply = api.gateway.chat(asked.with(inbound.translated)).await?;
+    let reply = Box::pin(api.gateway.chat(asked.with(inbound.translated))).await?;
     let keep = Keep {
         responses: api.responses.clone().filter(|_| inbound.store),
         own,

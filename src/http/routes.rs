@@ -9,7 +9,7 @@ use axum::{
 };
 
 use super::{
-    Api, admin, chat, completions, embeddings, feedback, generate_content, health, messages,
+    Api, Side, admin, chat, completions, embeddings, feedback, generate_content, health, messages,
     models, openapi, passthrough, responses,
 };
 
@@ -32,7 +32,11 @@ pub fn list() -> Vec<Route> {
             method,
         })
     };
-    let all = [("/v1", openai()), ("/v1beta", google()), ("", operators())];
+    let all = [
+        ("/v1", openai()),
+        ("/v1beta", google()),
+        ("", operators(Side::All)),
+    ];
     let mut all: Vec<Route> = all
         .into_iter()
         .flat_map(|(prefix, routes)| under(prefix, routes))
@@ -46,6 +50,7 @@ pub fn list() -> Vec<Route> {
 pub(super) struct Routes {
     router: Router<Arc<Api>>,
     listed: Vec<(&'static str, &'static str)>,
+    side: Option<Side>,
 }
 
 impl Routes {
@@ -72,9 +77,21 @@ impl Routes {
         path: &'static str,
         handler: MethodRouter<Arc<Api>>,
     ) -> Self {
+        if self.side.is_some_and(|side| !is_on(side, path)) {
+            return self;
+        }
         self.listed.push((method, path));
         self.router = self.router.route(path, handler);
         self
+    }
+}
+
+/// Whether this side has that route of operators.
+fn is_on(side: Side, path: &str) -> bool {
+    match side {
+        Side::All => true,
+        Side::Clients => !path.starts_with("/admin") && path != "/metrics",
+        Side::Operators => !path.starts_with("/v1"),
     }
 }
 
@@ -114,30 +131,52 @@ pub(super) fn google() -> Routes {
         .post("/models/{*call}", generate_content::call)
 }
 
-/// What operators, load balancers and tools ask for.
-pub(super) fn operators() -> Routes {
-    Routes::default()
+/// What operators, load balancers and tools ask for. All of it is behind [`admin::access::guard`], which knows what
+/// of it is open.
+pub(super) fn operators(side: Side) -> Routes {
+    let routes = Routes {
+        side: Some(side),
+        ..Routes::default()
+    };
+    routes
         .get("/openapi.json", openapi::serve)
         .get("/v1/openapi.json", openapi::serve)
         .get("/health", health::summary)
         .get("/health/live", health::live)
         .get("/health/ready", health::ready)
         .get("/metrics", admin::metrics)
-        .get("/admin", admin::page)
-        .get("/admin/script.js", admin::script)
-        .get("/admin/style.css", admin::style)
+        .get("/admin/api/session", admin::access::sign_in::show)
+        .post("/admin/api/session", admin::access::sign_in::begin)
+        .delete("/admin/api/session", admin::access::sign_in::end)
+        .get("/admin", admin::assets::page)
+        .get("/admin/assets/{*path}", admin::assets::asset)
         .get("/admin/api/stats", admin::stats)
+        .get("/admin/api/live", admin::live::watch)
+        .get("/admin/api/history", admin::history::chart)
         .get("/admin/api/breakers", admin::breakers::list)
         .post("/admin/api/breakers", admin::breakers::force)
+        .get("/admin/api/providers", admin::providers::list)
+        .post("/admin/api/providers/{name}/test", admin::providers::test)
         .post("/admin/api/route", admin::route::explain)
+        .post("/admin/api/why", admin::why::why)
+        .post("/admin/api/compare", admin::why::compare)
+        .get("/admin/api/requests", admin::requests::list)
+        .get("/admin/api/requests/{seq}", admin::requests::one)
         .get("/admin/api/clients", admin::clients::list)
+        .get("/admin/api/config", admin::config::show)
+        .get("/admin/api/threshold", admin::threshold::show)
+        .post("/admin/api/threshold", admin::threshold::apply)
         .get("/admin/api/cache/entries", admin::entries::list)
+        .get("/admin/api/cache/entries/{id}", admin::entries::show)
         .delete("/admin/api/cache/entries/{id}", admin::entries::delete)
+        .post("/admin/api/cache/entries/{id}/pin", admin::entries::pin)
+        .post("/admin/api/cache/entries/{id}/wrong", admin::entries::wrong)
+        .post("/admin/api/cache/search", admin::entries::search::search)
         .post("/admin/api/cache/purge", admin::entries::purge)
         .post(
             "/admin/api/cache/generation",
             admin::entries::new_generation,
         )
         .get("/admin/api/cache/export", admin::transfer::export)
-        .post("/admin/api/cache/import", admin::transfer::import)
+        .post("/admin/api/cache/import", admin::transfer::import::import)
 }

@@ -13,7 +13,7 @@
 //! | has been answered and does not take what is left, over HTTP/2 | hung up on after both |
 //! | is gone without a word, over HTTP/2 | noticed by a ping |
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
@@ -45,6 +45,10 @@ pub struct Limits {
     /// How long requests in flight may go on after the signal to stop.
     pub drain_timeout: Duration,
 }
+
+/// In the extensions of a request: the address that its connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +83,8 @@ pub async fn serve(
             connection = listener.accept() => connection,
             () = &mut shutdown => break,
         };
-        let stream = match connection {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match connection {
+            Ok((stream, peer)) => (stream, Peer(peer.ip())),
             Err(error) => {
                 // Of this one connection, or of too many open files: both pass.
                 tracing::warn!(%error, "could not accept a connection");
@@ -101,7 +105,7 @@ pub async fn serve(
         let manners = Arc::clone(if is_regular { &regular } else { &spare });
         let (router, stages) = (router.clone(), stages.clone());
         tasks.spawn(async move {
-            manners.serve(stream, router, stages).await;
+            manners.serve(stream, peer, router, stages).await;
             drop(place);
         });
     }

@@ -79,9 +79,22 @@ pub struct Survivor {
     pub similarity: Similarity,
 }
 
+/// What the guards make of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sifted {
+    /// It is below the floor.
+    Distant,
+    /// The wording says that it asks something else.
+    Vetoed(Veto),
+    /// Nothing speaks against it.
+    Survives,
+}
+
 /// What is left of the candidates.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shortlist {
+    /// What became of each candidate, in the order given.
+    pub sifted: Vec<Sifted>,
     /// Those above the floor that no guard refuses, in the order given.
     pub survivors: Vec<Survivor>,
     /// The similarity of the nearest candidate, whatever became of it.
@@ -116,15 +129,19 @@ pub fn shortlist<'a>(
     for (place, (similarity, wording)) in candidates.enumerate() {
         list.nearest = list.nearest.max(Some(similarity));
         if Score::from(similarity) < floor {
+            list.sifted.push(Sifted::Distant);
             continue;
         }
-        match veto(question, wording) {
+        let veto = veto(question, wording);
+        match veto {
             None => list.survivors.push(Survivor { place, similarity }),
             Some(veto) if list.vetoed.is_none_or(|(_, nearer)| similarity > nearer) => {
                 list.vetoed = Some((veto, similarity));
             }
             Some(_) => {}
         }
+        list.sifted
+            .push(veto.map_or(Sifted::Survives, Sifted::Vetoed));
     }
     list
 }
@@ -200,6 +217,19 @@ impl Miss {
             Self::Distant => "distant",
             Self::BelowPoint => "below_point",
             Self::Vetoed(veto) => veto.as_str(),
+        }
+    }
+
+    /// What it means, in a sentence.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Empty => "No question of this kind is kept.",
+            Self::Distant => "The nearest kept question is about something else.",
+            Self::BelowPoint => {
+                "A kept question is near, but its score does not reach the admission point."
+            }
+            Self::Vetoed(veto) => veto.sentence(),
         }
     }
 }
@@ -315,7 +345,7 @@ mod tests {
         let list = Shortlist {
             survivors: vec![survivor(0, 0.99), survivor(2, 0.8), survivor(3, 0.79)],
             nearest: Similarity::new(0.99),
-            vetoed: None,
+            ..Shortlist::default()
         };
         let score = |score| Score::new(score).unwrap();
         let point = score(0.9);
@@ -328,6 +358,24 @@ mod tests {
             admit(&list, &[score(1.0)], Score::UNREACHABLE),
             miss(Miss::BelowPoint, Some(scored(0, 1.0)))
         );
+    }
+
+    #[test]
+    fn of_each_candidate_it_is_known_what_became_of_it() {
+        let wordings: Vec<_> = NEAR
+            .iter()
+            .map(|(similarity, text)| (Similarity::new(*similarity).unwrap(), Wording::of(text)))
+            .collect();
+        let near = wordings
+            .iter()
+            .map(|(similarity, wording)| (*similarity, wording));
+        let list = shortlist(&Wording::of("turn on dark mode"), Score::RETRIEVAL, near);
+        let expected = [
+            Sifted::Vetoed(Veto::Opposites),
+            Sifted::Survives,
+            Sifted::Distant,
+        ];
+        assert_eq!(list.sifted, expected);
     }
 
     #[test]

@@ -90,6 +90,15 @@ pub enum Bypass {
 }
 
 impl Bypass {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Disabled,
+        Self::OptOut,
+        Self::LiveSearch,
+        Self::Untranslated,
+        Self::Audio,
+    ];
+
     /// The word for header, metric and log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -99,6 +108,22 @@ impl Bypass {
             Self::LiveSearch => "live_search",
             Self::Untranslated => "untranslated",
             Self::Audio => "audio",
+        }
+    }
+
+    /// What it means, in a sentence.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Disabled => "The cache is switched off for this request.",
+            Self::OptOut => "The request asks neither to look up nor to keep an answer.",
+            Self::LiveSearch => "The answer is searched for on the web at the moment of asking.",
+            Self::Untranslated => {
+                "The request asks for what only its own interface has, such as tools that run at the provider."
+            }
+            Self::Audio => {
+                "The answer is sound, which refers to data that expires at the provider."
+            }
         }
     }
 }
@@ -129,6 +154,20 @@ pub enum Ineligible {
 }
 
 impl Ineligible {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Off,
+        Self::NotText,
+        Self::OpenToolCall,
+        Self::Choices,
+        Self::Logprobs,
+        Self::TooLong,
+        Self::NotLatin,
+        Self::HiddenCharacters,
+        Self::Fragmented,
+        Self::Volatile,
+    ];
+
     /// The word for header, metric and log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -143,6 +182,43 @@ impl Ineligible {
             Self::HiddenCharacters => "hidden_characters",
             Self::Fragmented => "fragmented",
             Self::Volatile => "volatile",
+        }
+    }
+
+    /// What it means, in a sentence.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Off => "Questions are not compared by meaning here: the semantic cache is off.",
+            Self::NotText => {
+                "The last message is not a user's plain text, so only an equal request may answer."
+            }
+            Self::OpenToolCall => {
+                "A tool call in the conversation has no result yet, so only an equal request may answer."
+            }
+            Self::Choices => {
+                "More than one choice is asked for, so only an equal request may answer."
+            }
+            Self::Logprobs => {
+                "Token probabilities are asked for, so only an equal request may answer."
+            }
+            Self::TooLong => {
+                "The text is long and has no short instruction at its start or end, so only an equal \
+                 request may answer."
+            }
+            Self::NotLatin => {
+                "The encoder does not know this writing system, so only an equal request may answer."
+            }
+            Self::HiddenCharacters => {
+                "The question has characters that can't be seen, or letters of two scripts in one \
+                 word, so only an equal request may answer."
+            }
+            Self::Fragmented => {
+                "Most words of the question are unknown to the encoder, so only an equal request may answer."
+            }
+            Self::Volatile => {
+                "The answer depends on the moment of asking, so only an equal request may answer."
+            }
         }
     }
 }

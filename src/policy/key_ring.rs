@@ -232,6 +232,15 @@ impl KeyRing {
         }
     }
 
+    /// How many keys are put aside at present, as a whole or for any model.
+    #[must_use]
+    pub fn aside(&self, now: Moment) -> usize {
+        let is_aside = |hold: &Hold| hold.until > now && hold.reason.obstacle().is_some();
+        let keys = self.keys.iter();
+        keys.filter(|key| key.hold.iter().chain(key.gates.values()).any(is_aside))
+            .count()
+    }
+
     /// Puts a key aside, for `model` or as a whole; returns for how long, if it was not aside before. `chance`
     /// (0 ..= 1) spreads the times at which refused keys are tried again.
     pub fn put_aside(

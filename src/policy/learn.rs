@@ -31,14 +31,19 @@ mod bins;
 mod bound;
 mod brake;
 mod class;
+mod curve;
 
 use serde::{Deserialize, Serialize};
 
-use self::bins::{BINS, Bins, bin, lower_edge, upper_bin};
+use self::{
+    bins::{BINS, Bins, bin, lower_edge, upper_bin},
+    curve::Traffic,
+};
 pub use self::{
     bound::Sample,
     brake::{Brake, Fate},
     class::{Admitted, Class},
+    curve::Expected,
 };
 use super::admit::Score;
 use crate::units::Share;
@@ -148,7 +153,7 @@ const LEAST_EDGE: f64 = 20.0;
 /// Labels per source above which all of that source are halved.
 const MOST_MISSES: f64 = 16_384.0;
 const MOST_CHECKS: f64 = 1_024.0;
-const MOST_SERVED: f64 = 65_536.0;
+const MOST_SERVED: f32 = 65_536.0;
 /// What is left of the labels from before the point had to rise.
 const DISCREDITED: f32 = 0.25;
 
@@ -199,6 +204,8 @@ pub struct Calibrator {
     checks: Labels,
     complaints: Bins,
     served: Bins,
+    #[serde(default)]
+    traffic: Traffic,
     /// The latest shadow checks since the point moved, a 1 for a wrong one, the latest lowest.
     latest: u64,
     latest_size: u8,
@@ -210,7 +217,7 @@ impl Calibrator {
     pub fn serve(&mut self, score: Score) {
         if let Some(bin) = bin(score) {
             self.served.add(bin);
-            if self.served.sum(0, BINS) > MOST_SERVED {
+            if self.served.sum(0, BINS) > MOST_SERVED.into() {
                 self.served.scale(0.5);
                 self.complaints.scale(0.5);
             }
@@ -276,7 +283,7 @@ impl Calibrator {
             why,
             bound: all.upper(SHOWN),
             interval: (all.lower(SHOWN), all.upper(SHOWN)),
-            sample: whole(all.size),
+            sample: all.count(),
             checked: self.checks.between(at, BINS),
         }
     }
@@ -289,6 +296,7 @@ impl Calibrator {
         self.checks.different.add_all(&other.checks.different);
         self.complaints.add_all(&other.complaints);
         self.served.add_all(&other.served);
+        self.traffic.merge(&other.traffic);
         let alarm = |of: &Self| (of.latest.count_ones(), of.latest_size, of.latest);
         if alarm(other) > alarm(self) {
             (self.latest, self.latest_size) = (other.latest, other.latest_size);
@@ -427,16 +435,6 @@ impl Zone {
             && self.all.size >= LEAST_SAMPLE
             && self.all.is_below(max_false, LOWERS)
     }
-}
-
-fn whole(size: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "counts are finite and not negative, and the cast saturates"
-    )]
-    let size = size.round() as u64;
-    size
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::identity::Fingerprint;
+use super::identity::{Fingerprint, Scope};
 use crate::ident::{Namespace, Tag};
 
 /// Conditions, all of which an entry has to meet.
@@ -17,12 +17,18 @@ pub struct Selector {
     pub id: Option<Fingerprint>,
     /// With this tag.
     pub tag: Option<Tag>,
+    /// Of this scope, or of a part of it that a request named: what a client has asked for.
+    pub scope: Option<Scope>,
     /// Stored under this namespace.
     pub namespace: Option<Namespace>,
     /// Asked for, or answered, under this model's name.
     pub model: Option<String>,
     /// At least this old.
     pub older_than: Option<Duration>,
+    /// Younger than this.
+    pub younger_than: Option<Duration>,
+    /// Pinned, or not.
+    pub pinned: Option<bool>,
     /// Whose prompt begins like this, upper and lower case alike.
     pub prompt_prefix: Option<String>,
     /// Of an earlier generation than this.
@@ -34,6 +40,10 @@ pub struct Selector {
 pub struct Traits<'a> {
     /// Its identity.
     pub id: Fingerprint,
+    /// Whose it is.
+    pub scope: Scope,
+    /// Whether an operator keeps it.
+    pub is_pinned: bool,
     /// Its tags.
     pub tags: &'a [Tag],
     /// The namespace that its request named.
@@ -64,9 +74,18 @@ impl Selector {
             && (self.namespace.as_ref()).is_none_or(|name| entry.namespace == Some(name))
             && (self.model.as_ref()).is_none_or(|model| entry.models.contains(&model.as_str()))
             && self.older_than.is_none_or(|age| entry.age >= age)
+            && self.younger_than.is_none_or(|age| entry.age < age)
+            && self.pinned.is_none_or(|pinned| pinned == entry.is_pinned)
             && (self.prompt_prefix.as_ref()).is_none_or(|prefix| begins_with(entry.prompt, prefix))
             && (self.generation_below).is_none_or(|generation| entry.generation < generation)
+            && (self.scope).is_none_or(|scope| is_within(scope, entry))
     }
+}
+
+/// Whether an entry is of this scope, or of the part of it that its request named.
+fn is_within(scope: Scope, entry: &Traits<'_>) -> bool {
+    let is_part = |name| scope.within(name) == entry.scope;
+    entry.scope == scope || entry.namespace.is_some_and(is_part)
 }
 
 /// Whether `text` begins with `prefix`; of a longer prefix than is kept of a text, what is kept decides
@@ -85,6 +104,8 @@ mod tests {
         change(&mut selector);
         selector.selects(&Traits {
             id: Fingerprint::of([1; 32]),
+            scope: Scope::of([7; 32]).within(&Namespace::new("docs").unwrap()),
+            is_pinned: true,
             tags: &[Tag::new("faq").unwrap()],
             namespace: Some(&Namespace::new("docs").unwrap()),
             models: ["fast", "gpt-4o-mini"],
@@ -109,6 +130,15 @@ mod tests {
         assert!(!select(|s| s.model = prefix("gpt-4o")));
         assert!(select(|s| s.older_than = Some(Duration::from_secs(60))));
         assert!(!select(|s| s.older_than = Some(Duration::from_secs(61))));
+        assert!(select(|s| s.younger_than = Some(Duration::from_secs(61))));
+        assert!(!select(|s| s.younger_than = Some(Duration::from_secs(60))));
+        assert!(select(|s| s.pinned = Some(true)));
+        assert!(!select(|s| s.pinned = Some(false)));
+        let part = |name| Scope::of([7; 32]).within(&Namespace::new(name).unwrap());
+        assert!(select(|s| s.scope = Some(Scope::of([7; 32]))));
+        assert!(select(|s| s.scope = Some(part("docs"))));
+        assert!(!select(|s| s.scope = Some(part("other"))));
+        assert!(!select(|s| s.scope = Some(Scope::of([8; 32]))));
         assert!(select(|s| s.prompt_prefix = prefix("how do i")));
         assert!(!select(|s| s.prompt_prefix = prefix("do i")));
         assert!(select(|s| s.generation_below = Some(3)));

@@ -6,9 +6,11 @@
 //! wording is read once and kept with its entry; comparing two takes microseconds. Invariant: a veto
 //! has no direction, and no text is vetoed against itself.
 
+mod differs;
 mod gap;
 mod order;
 
+pub use self::differs::{Difference, differences};
 use super::wording::{Wording, grammar::Person, kind};
 use gap::Gap;
 
@@ -84,6 +86,31 @@ impl Veto {
             Self::Word => "veto_word",
         }
     }
+
+    /// What it means, in a sentence.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Numbers => "The numbers of the two questions differ, or their order.",
+            Self::Opposites => "A word of one question excludes a word of the other.",
+            Self::Quotes => "The quoted texts differ.",
+            Self::Code => "The pieces of code differ.",
+            Self::Script => "The two questions are in different writing systems.",
+            Self::Negation => "One of the two questions is negated.",
+            Self::Names => "Each question names something that the other does not.",
+            Self::Demand => {
+                "Only one of the two asks for a language, form, length or manner of the answer."
+            }
+            Self::Modifier => "Only one of the two has a word that changes any request.",
+            Self::Modality => {
+                "One asks whether something must be, the other whether it can, should or will be."
+            }
+            Self::Persons => "The same persons play other parts.",
+            Self::Order => "The same words play other parts.",
+            Self::Limit => "Only one of the two questions is about a part.",
+            Self::Word => "A word stands where the other question has another one.",
+        }
+    }
 }
 
 /// The reason why two questions are not the same, if the wording shows one; of several the first in
@@ -102,7 +129,7 @@ pub fn veto(a: &Wording, b: &Wording) -> Option<Veto> {
 fn applies(veto: Veto, a: &Wording, b: &Wording, gap: &Gap) -> bool {
     match veto {
         Veto::Numbers => numbers_differ(a, b),
-        Veto::Opposites => has_opposites(a, b) || gap.has_opposites(a, b),
+        Veto::Opposites => has_opposites(a, b) || gap.opposites(a, b).is_some(),
         Veto::Quotes => a.quotes() != b.quotes(),
         Veto::Code => a.code() != b.code(),
         Veto::Script => a.foreign.abs_diff(b.foreign) > 30,

@@ -4,6 +4,8 @@
 //! of the text only the words themselves in lower case, so it is of about the size of the question
 //! and comparing two takes microseconds.
 
+use std::{borrow::Cow, ops::Range};
+
 use unicode_normalization::UnicodeNormalization;
 
 mod code;
@@ -11,12 +13,15 @@ pub(super) mod grammar;
 pub(super) mod kind;
 mod lexicon;
 pub(super) mod numbers;
+mod quoted;
 pub(super) mod scan;
+pub(super) mod shown;
 mod stem;
 
 use grammar::Person;
 use lexicon::{Entry, LEXICON, Mark, hash, short_hash};
 use numbers::Numbers;
+use quoted::quoted;
 
 /// Words that are read; of a longer text the rest only counts as a whole.
 const MAX_WORDS: usize = 1024;
@@ -73,12 +78,8 @@ impl Wording {
     /// Reads a question.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        if text.is_ascii() {
-            Reader::with_room_for(text).read(text)
-        } else {
-            let plain: String = unfold(text).nfkc().map(plain_sign).collect();
-            Reader::with_room_for(&plain).read(&plain)
-        }
+        let plain = plain(text);
+        Reader::with_room_for(&plain).read(&plain)
     }
 
     /// Bytes held on the heap.
@@ -172,6 +173,14 @@ impl Reader {
     }
 
     fn read(mut self, text: &str) -> Wording {
+        let rest = self.take_in(text);
+        let numbers = self.numbers();
+        let marks = self.marks();
+        self.finish(text, numbers, marks, rest)
+    }
+
+    /// Reads the words; of those that are too many, a hash.
+    fn take_in(&mut self, text: &str) -> Option<u64> {
         let mut rest = None;
         let mut capitals = 0_usize;
         for token in scan::tokens(text) {
@@ -196,9 +205,7 @@ impl Reader {
                 word.kinds &= !kind::NAME;
             }
         }
-        let numbers = self.numbers();
-        let marks = self.marks();
-        self.finish(text, numbers, marks, rest)
+        rest
     }
 
     fn token(&mut self, token: scan::Token<'_>) {
@@ -267,10 +274,11 @@ impl Reader {
         let pieces: Vec<&str> = (self.pieces.iter())
             .map(|(start, length, _)| slice(&self.text, *start, *length))
             .collect();
-        numbers::read(&pieces, |piece| {
-            let word = self.pieces.get(piece).and_then(|(_, _, word)| *word);
-            if let Some(word) = word.and_then(|word| self.words.get_mut(word)) {
-                word.kinds |= kind::NUMBER;
+        numbers::read(&pieces, |number, _| {
+            for (_, _, word) in self.pieces.get(number).unwrap_or(&[]) {
+                if let Some(word) = word.and_then(|word| self.words.get_mut(word)) {
+                    word.kinds |= kind::NUMBER;
+                }
             }
         })
     }
@@ -279,21 +287,26 @@ impl Reader {
     fn marks(&self) -> [Vec<u64>; 3] {
         let mut found: [Vec<u64>; 3] = Default::default();
         let [opposites, demands, modifiers] = &mut found;
-        for (at, entry) in self.entries.iter().enumerate() {
-            let following = self.stems.get(at + 1..).unwrap_or(&[]);
-            for mark in entry.iter().flat_map(|entry| entry.marks(following)) {
-                match mark {
-                    Mark::Opposite(mark) => opposites.push(mark.into()),
-                    Mark::Demand(mark) => demands.push(mark.into()),
-                    Mark::Modifier(mark) => modifiers.push(mark.into()),
-                }
-            }
-        }
+        self.each_mark(|_, mark| match mark {
+            Mark::Opposite(mark) => opposites.push(mark.into()),
+            Mark::Demand(mark) => demands.push(mark.into()),
+            Mark::Modifier(mark) => modifiers.push(mark.into()),
+        });
         for marks in &mut found {
             marks.sort_unstable();
             marks.dedup();
         }
         found
+    }
+
+    /// Calls `found` with what words and phrases say, and which words these are.
+    fn each_mark(&self, mut found: impl FnMut(Range<usize>, Mark)) {
+        for (at, entry) in self.entries.iter().enumerate() {
+            let following = self.stems.get(at + 1..).unwrap_or(&[]);
+            for (words, mark) in entry.iter().flat_map(|entry| entry.marks(following)) {
+                found(at..at + words, mark);
+            }
+        }
     }
 
     fn finish(
@@ -308,7 +321,7 @@ impl Reader {
         });
         let mut sorted = numbers.marks;
         sorted.sort_unstable();
-        let mut quotes = quotes(text);
+        let mut quotes: Vec<u64> = quoted(text).into_iter().map(hash).collect();
         quotes.extend(rest);
         let has = |kinds| self.words.iter().any(|word: &Word| word.is(kinds));
         // "Replace 'a' with 'b'", but "compare 'a' and 'b'".
@@ -351,6 +364,15 @@ impl Reader {
     }
 }
 
+/// The text in plain signs: what is read.
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(unfold(text).nfkc().map(plain_sign).collect())
+    }
+}
+
 /// Raised digits and fractions set off from what is before them, where the compatibility form would
 /// make "10²" 102 and "2½" 21/2.
 pub(super) fn unfold(text: &str) -> impl Iterator<Item = char> {
@@ -371,50 +393,6 @@ pub(super) fn plain_sign(c: char) -> char {
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2033}' => '"',
         _ => c,
     }
-}
-
-/// The texts between pairs of `quote`.
-fn between(text: &str, quote: char) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let (_, opened) = rest.split_once(quote)?;
-        let (inside, behind) = opened.split_once(quote)?;
-        rest = behind;
-        Some(inside)
-    })
-}
-
-/// Hashes of the texts between quotes.
-fn quotes(text: &str) -> Vec<u64> {
-    let bare = |quote: &str| {
-        let end = |c: char| c.is_whitespace() || matches!(c, '.' | ',' | '?' | '!');
-        hash(quote.trim_start().trim_end_matches(end))
-    };
-    let mut quotes: Vec<u64> = between(text, '"').map(bare).collect();
-    // A single quote opens behind a space and closes before one, or it is an apostrophe.
-    let mut open = None;
-    let mut previous = ' ';
-    let single = if text.contains('\'') { text } else { "" };
-    for (at, c) in single.char_indices() {
-        if c == '\'' {
-            let next = text
-                .get(at + 1..)
-                .and_then(|rest| rest.chars().next())
-                .unwrap_or(' ');
-            if let Some(start) = open.filter(|_| !next.is_alphanumeric()) {
-                quotes.extend(
-                    text.get(start..at)
-                        .filter(|quote| quote.len() > 1)
-                        .map(bare),
-                );
-                open = None;
-            } else if !previous.is_alphanumeric() && !next.is_whitespace() {
-                open = Some(at + 1);
-            }
-        }
-        previous = c;
-    }
-    quotes
 }
 
 /// How many of a hundred letters are not Latin.

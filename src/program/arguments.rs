@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use refrain::{ident::ClientName, units::Similarity};
 
 /// An LLM gateway that refrains from calling a model whose answer it already has.
@@ -23,7 +23,14 @@ pub(crate) enum Command {
     Demo(ConfigFile),
     /// Measure on labelled prompts how often the cache answers, and how often wrongly
     Eval(Evaluation),
-    /// Move the cache of a running gateway, or warm it with answers that are known already
+    /// Show what a running gateway does: totals, hit rate, cost, cache, providers
+    Stats {
+        #[command(flatten)]
+        gateway: Running,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Look into the cache of a running gateway, move it, or warm it with answers that are known already
     #[command(subcommand)]
     Cache(CacheCommand),
     /// Make a client's key, or hash one for the configuration
@@ -43,6 +50,58 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
+    /// Show entries; REFRAIN_ADMIN_KEY is the admin's key
+    List {
+        #[command(flatten)]
+        selected: Selected,
+        /// Those that have this text in their prompt, question or answer
+        #[arg(long)]
+        text: Option<String>,
+        /// In which order; the latest first, if it is not said
+        #[arg(long, value_enum)]
+        sort: Option<Sort>,
+        #[command(flatten)]
+        few: Few,
+        #[command(flatten)]
+        gateway: Running,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show the entries whose question means about the same; REFRAIN_ADMIN_KEY is the admin's key
+    Search {
+        /// The question
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+        /// Look for these very words, instead of what they mean
+        #[arg(long)]
+        text: bool,
+        #[command(flatten)]
+        selected: Selected,
+        #[command(flatten)]
+        few: Few,
+        #[command(flatten)]
+        gateway: Running,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Forget entries, after showing how many; REFRAIN_ADMIN_KEY is the admin's key
+    Purge {
+        #[command(flatten)]
+        selected: Selected,
+        /// All of them
+        #[arg(long, conflicts_with_all = ["id", "tag", "namespace", "model", "client", "older_than", "younger_than", "prefix", "generation_below"])]
+        everything: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Only say how many would go
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        gateway: Running,
+        #[command(flatten)]
+        form: Form,
+    },
     /// Write all entries as lines of JSON; REFRAIN_ADMIN_KEY is the admin's key
     Export {
         #[command(flatten)]
@@ -53,8 +112,8 @@ pub(crate) enum CacheCommand {
     },
     /// Take in lines of JSON: an export, or {"request": …, "response": …}
     ///
-    /// REFRAIN_ADMIN_KEY is the admin's key. Exits with 1 if some lines were refused, with 2 if it
-    /// could not go on; it then says how to continue.
+    /// All lines are checked before the first is taken in. REFRAIN_ADMIN_KEY is the admin's key. Exits
+    /// with 1 if some lines were refused, with 2 if it could not go on; it then says how to continue.
     Import {
         /// The lines
         file: PathBuf,
@@ -66,6 +125,9 @@ pub(crate) enum CacheCommand {
         /// Lines that are sent at once
         #[arg(long, value_name = "LINES", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         batch: u32,
+        /// Take in the good lines even if others are refused
+        #[arg(long)]
+        partial: bool,
     },
 }
 
@@ -84,6 +146,80 @@ pub(crate) enum KeyCommand {
     ///
     /// Exits with 2 if that is no key.
     Hash,
+}
+
+/// Which entries are meant: those that meet all conditions.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selected {
+    /// The one with this id
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Those with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Those of this namespace
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
+    /// Those of this model
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Those of this client
+    #[arg(long)]
+    pub(crate) client: Option<String>,
+    /// Those at least this old, such as 36h
+    #[arg(long, value_name = "AGE")]
+    pub(crate) older_than: Option<String>,
+    /// Those not this old yet
+    #[arg(long, value_name = "AGE")]
+    pub(crate) younger_than: Option<String>,
+    /// Those whose prompt begins like this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) prefix: Option<String>,
+    /// Those of an earlier generation
+    #[arg(long, value_name = "GENERATION")]
+    pub(crate) generation_below: Option<u64>,
+}
+
+/// How much of them is shown.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Few {
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Show their ids, too
+    #[arg(long)]
+    pub(crate) ids: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Form {
+    /// Print the gateway's JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// The latest first
+    Newest,
+    /// Those that answered most often first
+    Uses,
+    /// Those that saved the most first
+    Saved,
+    /// The largest first
+    Size,
+}
+
+impl Sort {
+    /// As the endpoint calls it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Newest => "newest",
+            Self::Uses => "uses",
+            Self::Saved => "saved",
+            Self::Size => "size",
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

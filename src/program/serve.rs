@@ -1,32 +1,36 @@
 //! `refrain serve`: from the file to a gateway that answers, and its signals.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
 };
 
 use futures_util::{Stream, stream};
 use refrain::{
-    app::{App, Parts, load_encoder, reload::Source},
+    app::{App, Listeners, Parts, load_encoder, reload::Source},
     clock::Clock,
+    config::LogForm,
     http::server::Stopped,
     provider::demo::Pace,
-    telemetry,
+    telemetry::{self, logs::Form},
 };
+
 use tokio::net::TcpListener;
 
 use super::settings::ConfigFile;
 
-/// Serves what the file at `path` says, until the process is asked to stop.
-pub(crate) async fn serve(path: &Path) -> Result<(), String> {
+/// Serves what the file at `path` says, and logs in the `form` that it says, until the process is asked to stop.
+pub(crate) async fn serve(path: &Path, form: &Form) -> Result<(), String> {
     // From now on SIGHUP means to read the file again, and no longer to end.
     let hangups = hangups();
     let file = ConfigFile::new(path);
     let text = file.text()?;
     let (config, notices) = file.first(&text)?;
-    for notice in notices {
-        tracing::warn!("{notice}");
-    }
+    form.choose(match config.telemetry.logs {
+        LogForm::Auto => io::stderr().is_terminal(),
+        LogForm::Json => false,
+        LogForm::Pretty => true,
+    });
     let encoder = load_encoder(&config).map_err(|error| error.to_string())?;
     let semantic = encoder.is_some();
     let metrics = telemetry::init_metrics().map_err(|error| error.to_string())?;
@@ -39,19 +43,17 @@ pub(crate) async fn serve(path: &Path) -> Result<(), String> {
     let mut app = App::build(&config, parts)
         .await
         .map_err(|error| error.to_string())?;
-    let listener = TcpListener::bind(config.server.listen)
+    app.note(&notices);
+    let listeners = Listeners::bind(&config)
         .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.server.listen))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    // Who listens on every address is best tried on this one.
-    let shown = match address.ip() {
-        ip if ip.is_unspecified() => format!("127.0.0.1:{}", address.port()),
-        _ => address.to_string(),
-    };
-    let _closed = io::stdout().write_all(banner(&app, &shown, semantic).as_bytes());
+        .map_err(|error| error.to_string())?;
+    let address = shown(&listeners.clients)?;
+    let admin = listeners.operators.as_ref().map(shown).transpose()?;
+    let admin = admin.as_deref().unwrap_or(&address);
+    let _closed = io::stdout().write_all(banner(&app, &address, admin, semantic).as_bytes());
     app.watch(file, &text, hangups);
     match app
-        .serve(listener, stop_signal())
+        .serve(listeners, stop_signal())
         .await
         .map_err(|error| error.to_string())?
     {
@@ -61,12 +63,23 @@ pub(crate) async fn serve(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn banner(app: &App, address: &str, semantic: bool) -> String {
+/// Where a listener can be tried.
+fn shown(listener: &TcpListener) -> Result<String, String> {
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    // Who listens on every address is best tried on this one.
+    Ok(match address.ip() {
+        ip if ip.is_unspecified() => format!("127.0.0.1:{}", address.port()),
+        _ => address.to_string(),
+    })
+}
+
+/// What is told at the start; operators ask at `admin`.
+fn banner(app: &App, address: &str, admin: &str, semantic: bool) -> String {
     let catalogue = app.catalogue();
     let mut lines = vec![
         format!("refrain {} is ready", env!("CARGO_PKG_VERSION")),
         format!("  endpoint     http://{address}/v1"),
-        format!("  admin page   http://{address}/admin"),
+        format!("  admin page   http://{admin}/admin"),
         format!(
             "  cache        exact{}",
             if semantic {

@@ -13,11 +13,12 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value};
 
 use super::{
-    ChatCall, ChatReply, Provider,
+    ChatCall, ChatReply, KeyCount, Provider,
     dialect::{Dialect, Outgoing, Reader},
     frames::Framing,
     native::Native,
     setup::{Setup, SetupError},
+    traced,
     transport::Answered,
     verbatim::Verbatim,
 };
@@ -113,7 +114,7 @@ impl Anthropic {
         };
         let limits = transport.limits(false);
         let read = |answered: Answered| transport.read_json::<wire::Counted>(answered);
-        let to = (&self.count_url, headers);
+        let to = (&self.count_url, traced(headers, call.trace.as_ref()));
         let counted = transport
             .post(call.model.as_str(), to, body, limits, read)
             .await?;
@@ -177,6 +178,10 @@ fn counted(body: &Bytes) -> Bytes {
 impl Provider for Anthropic {
     fn name(&self) -> &ProviderName {
         self.native.transport.provider()
+    }
+
+    fn keys(&self) -> KeyCount {
+        self.native.transport.keys()
     }
 
     fn chat(&self, call: ChatCall) -> BoxFuture<'_, Result<ChatReply, UpstreamError>> {

@@ -19,11 +19,13 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     openai::failure,
     setup::Endpoint,
+    traced,
     transport::{Answered, Transport, innermost},
 };
 use crate::{
     config::{Compat, PathTemplate},
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
+    telemetry::trace::Propagated,
     wire::{ask::Unable, chat::Invalid, error_body::ErrorObject, operation::Operation, sse},
 };
 
@@ -42,6 +44,8 @@ pub struct ForwardCall {
     pub accept: Option<HeaderValue>,
     /// The body.
     pub body: ForwardBody,
+    /// Where in a trace it belongs, if the provider is to know.
+    pub trace: Option<Propagated>,
 }
 
 /// A body that is handed on.
@@ -130,7 +134,7 @@ pub(super) async fn forward(
     }
     let url = Endpoint::below(base.clone(), path);
     let url = url.url(&call.model);
-    let mut headers = HeaderMap::new();
+    let mut headers = traced(HeaderMap::new(), call.trace.as_ref());
     if let Some(accept) = call.accept {
         headers.insert(header::ACCEPT, accept);
     }

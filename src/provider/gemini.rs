@@ -7,11 +7,12 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName};
 
 use super::{
-    Batch, ChatCall, ChatReply, EmbedCall, Embedded, Provider,
+    Batch, ChatCall, ChatReply, EmbedCall, Embedded, KeyCount, Provider,
     dialect::{Dialect, Outgoing, Reader},
     frames::Framing,
     native::Native,
     setup::{Setup, SetupError},
+    traced,
     verbatim::Verbatim,
 };
 use crate::{
@@ -77,12 +78,13 @@ impl Gemini {
         let name = Tongue::full_name(&call.model);
         let calls = embed::put(&call.request, &name, &mut cannot).map_err(unable)?;
         let url = tongue.method(&name, "batchEmbedContents").map_err(unable)?;
+        let sent = traced(HeaderMap::new(), call.trace.as_ref());
         let mut headers = HeaderMap::new();
         let mut answers = Vec::with_capacity(calls.len());
         for batch in calls {
             let body = serde_json::to_vec(&batch).unwrap_or_default();
             let (told, answer) = transport
-                .post_json(call.model.as_str(), &url, body.into())
+                .post_json(call.model.as_str(), (&url, sent.clone()), body.into())
                 .await?;
             headers = told;
             answers.push(answer);
@@ -122,6 +124,10 @@ impl Gemini {
 impl Provider for Gemini {
     fn name(&self) -> &ProviderName {
         self.native.transport.provider()
+    }
+
+    fn keys(&self) -> KeyCount {
+        self.native.transport.keys()
     }
 
     fn chat(&self, call: ChatCall) -> BoxFuture<'_, Result<ChatReply, UpstreamError>> {

@@ -21,6 +21,7 @@ use super::{
     dialect::{Dialect, Outgoing, Reader},
     dropped,
     signatures::Signatures,
+    traced,
     transport::{Answered, Transport},
 };
 use crate::{
@@ -149,10 +150,11 @@ impl<D: Dialect> Native<D> {
                 message,
             }));
         }
-        let outgoing = self
+        let mut outgoing = self
             .dialect
             .put(ask, &call.model, &mut cannot)
             .map_err(unable)?;
+        outgoing.headers = traced(outgoing.headers, call.trace.as_ref());
         let stream = ask.delivery != Delivery::Json;
         let model = call.model.as_str();
         let id = made_up_id();

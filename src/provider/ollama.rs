@@ -19,11 +19,12 @@ use self::{
     wire::{ModelList, ShowRequest, ShowResponse},
 };
 use super::{
-    ChatCall, ChatReply, EmbedCall, Embedded, Provider,
+    ChatCall, ChatReply, EmbedCall, Embedded, KeyCount, Provider,
     dialect::{Dialect, Outgoing, Reader},
     frames::Framing,
     native::Native,
     setup::{Setup, SetupError},
+    traced,
     transport::Transport,
 };
 use crate::{
@@ -127,6 +128,10 @@ impl Provider for Ollama {
         self.native.transport.provider()
     }
 
+    fn keys(&self) -> KeyCount {
+        self.native.transport.keys()
+    }
+
     fn chat(&self, call: ChatCall) -> BoxFuture<'_, Result<ChatReply, UpstreamError>> {
         Box::pin(async move {
             let mut reply = self.native.chat(&call).await;
@@ -150,8 +155,9 @@ impl Provider for Ollama {
             let put = embed::put(request, model, keep_alive, &mut cannot)
                 .map_err(|unable| self.native.unable(unable))?;
             let transport = &self.native.transport;
+            let sent = traced(HeaderMap::new(), call.trace.as_ref());
             let (headers, answer) = transport
-                .post_json(model, &self.embed_url, json(&put))
+                .post_json(model, (&self.embed_url, sent), json(&put))
                 .await
                 .map_err(|error| self.explained(error, &call.model))?;
             let embeddings = embed::read(answer);
@@ -185,7 +191,7 @@ impl Api {
         };
         // That a server does not describe a model says nothing about chats with it.
         let (_, show): (_, ShowResponse) = transport
-            .post_json("", &self.show_url, json(&request))
+            .post_json("", (&self.show_url, HeaderMap::new()), json(&request))
             .await?;
         let loaded = transport.get_json(&self.loaded_url).await;
         Ok(Facts::read(model.as_str(), &show, loaded.as_ref().ok()))

@@ -10,12 +10,13 @@ use http::{HeaderMap, header};
 use reqwest::Url;
 
 use super::{
-    Batch, ChatCall, ChatReply, EmbedCall, Embedded, Events, Provider, Whole,
+    Batch, ChatCall, ChatReply, EmbedCall, Embedded, Events, KeyCount, Provider, Whole,
     dialect::Outgoing,
     dropped,
     forward::{ForwardCall, Forwarded, forward},
     frames::Framing,
     setup::{Endpoint, Setup, SetupError},
+    traced,
     transport::{Answered, Transport},
     verbatim::Verbatim,
 };
@@ -167,6 +168,10 @@ impl Provider for OpenAi {
         self.transport.provider()
     }
 
+    fn keys(&self) -> KeyCount {
+        self.transport.keys()
+    }
+
     fn completes(&self, model: &ModelId) -> bool {
         let completions = self.completions.as_ref();
         completions.is_some_and(|completions| completions.has(model.as_str()))
@@ -202,7 +207,10 @@ impl Provider for OpenAi {
             self.transport
                 .post(
                     model,
-                    (&self.chat.url(model), HeaderMap::new()),
+                    (
+                        &self.chat.url(model),
+                        traced(HeaderMap::new(), call.trace.as_ref()),
+                    ),
                     bytes,
                     limits,
                     read,
@@ -216,10 +224,11 @@ impl Provider for OpenAi {
             let model = call.model.as_str();
             let url = self.embeddings.url(model);
             let body = call.request.body_for(model);
+            let headers = traced(HeaderMap::new(), call.trace.as_ref());
             let limits = self.transport.limits(false);
             let read = |answered| self.embedded(answered);
             self.transport
-                .post(model, (&url, HeaderMap::new()), body, limits, read)
+                .post(model, (&url, headers), body, limits, read)
                 .await
         })
     }

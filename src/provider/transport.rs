@@ -23,7 +23,7 @@ use self::{
     body::{Cut, Pace, collect},
     shown::{shortened, visible_headers},
 };
-use super::redact::Redactor;
+use super::{KeyCount, redact::Redactor};
 use crate::{
     config::Timeouts,
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
@@ -159,6 +159,10 @@ impl Transport {
         &self.provider
     }
 
+    pub(super) fn keys(&self) -> KeyCount {
+        self.keys.count()
+    }
+
     pub(super) fn error(&self, kind: UpstreamErrorKind) -> UpstreamError {
         UpstreamError {
             provider: self.provider.clone(),
@@ -232,11 +236,11 @@ impl Transport {
         self.send(model, sent, limits, read).await
     }
 
-    /// The same for what is answered in JSON; with the headers that mean something to clients.
+    /// The same for what is answered in JSON; answers with the headers that mean something to clients, too.
     pub(super) async fn post_json<T: DeserializeOwned>(
         &self,
         model: &str,
-        url: &reqwest::Url,
+        (url, more): (&reqwest::Url, HeaderMap),
         body: Bytes,
     ) -> Result<(HeaderMap, T), UpstreamError> {
         let read = async |answered: Answered| {
@@ -244,8 +248,7 @@ impl Transport {
             Ok((headers, self.read_json(answered).await?))
         };
         let limits = self.limits(false);
-        self.post(model, (url, HeaderMap::new()), body, limits, read)
-            .await
+        self.post(model, (url, more), body, limits, read).await
     }
 
     /// Asks for `url`, which is about no model, and answers in JSON.

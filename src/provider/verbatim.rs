@@ -16,6 +16,7 @@ use super::{
         streaming::{Streaming, Told},
     },
     signatures::Listener,
+    traced,
     transport::{Answered, Transport},
 };
 use crate::{
@@ -54,6 +55,7 @@ impl Verbatim {
         let delivery = call.request.delivery();
         let is_stream = delivery != Delivery::Json;
         let Outgoing { url, headers, body } = self.outgoing;
+        let headers = traced(headers, call.trace.as_ref());
         let (framing, reader, length) = (self.framing, self.reader, body.len());
         let read = |answered: Answered| async move {
             let headers = answered.headers.clone();

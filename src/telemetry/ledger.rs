@@ -2,12 +2,15 @@
 //!
 //! Two ledgers that never mix: a hit adds nothing to what was billed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use metrics::Counter;
 use serde::Serialize;
 
-use super::names;
+use super::{names, similarities::Similarities, tally::Reasons};
 use crate::{units::Usd, wire::answer::Usage};
 
 /// Which way a request went.
@@ -62,8 +65,12 @@ pub struct Ledger {
     saved_tokens: AtomicU64,
     billed_nano_usd: AtomicU64,
     saved_nano_usd: AtomicU64,
+    billed_micros: AtomicU64,
+    saved_micros: AtomicU64,
     saved_input: Counter,
     saved_output: Counter,
+    reasons: Reasons,
+    similarities: Similarities,
 }
 
 /// A sum for the admin page and its counter for Prometheus, looked up once.
@@ -103,7 +110,7 @@ pub struct Totals {
     pub would_hit: WouldHit,
     /// Not answered.
     pub failed: u64,
-    /// Tokens that providers counted.
+    /// Tokens that providers counted; estimated where they do not.
     pub billed_tokens: u64,
     /// Tokens of answers that came from the cache.
     pub saved_tokens: u64,
@@ -111,6 +118,10 @@ pub struct Totals {
     pub billed_usd: f64,
     /// US dollars, where the price is known.
     pub saved_usd: f64,
+    /// How long providers worked on answers, in seconds; calls at the same time count each.
+    pub billed_seconds: f64,
+    /// How long the answers that came from the cache had taken when they were asked for, in seconds.
+    pub saved_seconds: f64,
 }
 
 /// Hits that were not served.
@@ -124,21 +135,19 @@ pub struct WouldHit {
 
 impl Default for Ledger {
     fn default() -> Self {
-        let lookups = |tier: &'static str, result: &'static str| {
-            Sum::new(metrics::counter!(names::CACHE_LOOKUPS, "tier" => tier, "result" => result))
-        };
+        // Counted elsewhere, by tier and reason.
+        let uncounted = || Sum::new(Counter::noop());
         let shadow =
             |tier: &'static str| Sum::new(metrics::counter!(names::CACHE_SHADOW, "tier" => tier));
         let saved = |kind: &'static str| metrics::counter!(names::CACHE_SAVED_TOKENS, "gen_ai_token_type" => kind);
         Self {
-            exact: lookups("exact", "hit"),
-            semantic: lookups("semantic", "hit"),
-            stale: lookups("stale", "hit"),
-            coalesced: lookups("flight", "hit"),
-            miss: lookups("all", "miss"),
-            // Its reasons are counted where they arise.
-            bypass: Sum::new(Counter::noop()),
-            background: lookups("all", "background"),
+            exact: uncounted(),
+            semantic: uncounted(),
+            stale: uncounted(),
+            coalesced: Sum::new(metrics::counter!(names::CACHE_COALESCED)),
+            miss: uncounted(),
+            bypass: uncounted(),
+            background: Sum::new(metrics::counter!(names::CACHE_BACKGROUND)),
             would_exact: shadow("exact"),
             would_semantic: shadow("semantic"),
             failed: AtomicU64::new(0),
@@ -146,8 +155,12 @@ impl Default for Ledger {
             saved_tokens: AtomicU64::new(0),
             billed_nano_usd: AtomicU64::new(0),
             saved_nano_usd: AtomicU64::new(0),
+            billed_micros: AtomicU64::new(0),
+            saved_micros: AtomicU64::new(0),
             saved_input: saved("input"),
             saved_output: saved("output"),
+            reasons: Reasons::default(),
+            similarities: Similarities::default(),
         }
     }
 }
@@ -193,6 +206,11 @@ impl Ledger {
         add(&self.billed_tokens, &self.billed_nano_usd, usage, cost);
     }
 
+    /// Adds how long a provider was waited for.
+    pub fn bill_time(&self, waited: Duration) {
+        add_time(&self.billed_micros, waited);
+    }
+
     /// Adds what the cache saved.
     pub fn save(&self, usage: Option<Usage>, cost: Option<Usd>) {
         add(&self.saved_tokens, &self.saved_nano_usd, usage, cost);
@@ -202,12 +220,29 @@ impl Ledger {
         }
     }
 
+    /// Adds the time that a provider took for an answer which came from the cache.
+    pub fn save_time(&self, took: Duration) {
+        add_time(&self.saved_micros, took);
+    }
+
+    /// Why the cache did not do what it might have done.
+    #[must_use]
+    pub fn reasons(&self) -> &Reasons {
+        &self.reasons
+    }
+
+    /// How near the best candidates of semantic lookups were.
+    #[must_use]
+    pub fn similarities(&self) -> &Similarities {
+        &self.similarities
+    }
+
     /// The sums now.
     #[must_use]
     pub fn totals(&self) -> Totals {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         #[expect(clippy::cast_precision_loss, reason = "sums for people")]
-        let usd = |counter: &AtomicU64| load(counter) as f64 / 1e9;
+        let scaled = |counter: &AtomicU64, unit: f64| load(counter) as f64 / unit;
         Totals {
             exact: load(&self.exact.total),
             semantic: load(&self.semantic.total),
@@ -223,10 +258,18 @@ impl Ledger {
             failed: load(&self.failed),
             billed_tokens: load(&self.billed_tokens),
             saved_tokens: load(&self.saved_tokens),
-            billed_usd: usd(&self.billed_nano_usd),
-            saved_usd: usd(&self.saved_nano_usd),
+            billed_usd: scaled(&self.billed_nano_usd, 1e9),
+            saved_usd: scaled(&self.saved_nano_usd, 1e9),
+            billed_seconds: scaled(&self.billed_micros, 1e6),
+            saved_seconds: scaled(&self.saved_micros, 1e6),
         }
     }
+}
+
+fn add_time(micros: &AtomicU64, waited: Duration) {
+    // Twelve days are no time that anybody waited.
+    let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+    micros.fetch_add(waited.min(1 << 40), Ordering::Relaxed);
 }
 
 fn add(tokens: &AtomicU64, nano_usd: &AtomicU64, usage: Option<Usage>, cost: Option<Usd>) {
@@ -241,6 +284,23 @@ fn add(tokens: &AtomicU64, nano_usd: &AtomicU64, usage: Option<Usage>, cost: Opt
             clippy::cast_sign_loss,
             reason = "saturates"
         )]
-        nano_usd.fetch_add((cost.get() * 1e9) as u64, Ordering::Relaxed);
+        nano_usd.fetch_add((cost.get() * 1e9).round() as u64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_amounts_lose_nothing() {
+        let ledger = Ledger::default();
+        // Each of these products is a little less than a whole number.
+        for _ in 0..1000 {
+            ledger.bill(None, Usd::new(0.000_031_1));
+            ledger.save(None, Usd::new(0.000_015_7));
+        }
+        let totals = ledger.totals();
+        assert_eq!((totals.billed_usd, totals.saved_usd), (0.0311, 0.0157));
     }
 }

@@ -104,6 +104,33 @@ fn is_header(line: &[u8]) -> bool {
     line.len() < HEADER && serde_json::from_slice::<Header>(line).is_ok()
 }
 
+/// What is to become of lines that are sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// They are looked at, and nothing is done.
+    Check,
+    /// They are taken in.
+    TakeIn,
+}
+
+impl Aim {
+    /// Batches are told apart by the one who sends them: of each, what is good counts.
+    fn query(self) -> &'static str {
+        match self {
+            Self::Check => "import?partial=true&dry_run=true",
+            Self::TakeIn => "import?partial=true",
+        }
+    }
+
+    /// What happens to good lines.
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Check => "good",
+            Self::TakeIn => "imported",
+        }
+    }
+}
+
 /// An import under way.
 pub(super) struct Sending<'a, I> {
     gateway: &'a Gateway,
@@ -113,6 +140,7 @@ pub(super) struct Sending<'a, I> {
     totals: Totals,
     /// The first line that is not confirmed.
     from: u64,
+    aim: Aim,
 }
 
 impl<'a, I: Future<Output = ()>> Sending<'a, I> {
@@ -121,6 +149,7 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
         interrupt: Pin<&'a mut I>,
         progress: &'a mut (dyn Write + Send),
         from: u64,
+        aim: Aim,
     ) -> Self {
         Self {
             gateway,
@@ -129,6 +158,7 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
             watch: Watch::new(&gateway.clock),
             totals: Totals::default(),
             from,
+            aim,
         }
     }
 
@@ -181,7 +211,7 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
                 continue;
             };
             let last = *last;
-            let request = self.gateway.client.post(self.gateway.at("import"));
+            let request = self.gateway.client.post(self.gateway.at(self.aim.query()));
             let request = request
                 .header("content-type", "application/x-ndjson")
                 .body(batch.body());
@@ -190,10 +220,11 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
                 progress,
                 totals,
                 watch,
+                aim,
                 ..
             } = self;
             let (clock, started) = (&self.gateway.clock, watch.started());
-            let say = || said(progress, *totals, clock.now().since(started));
+            let say = || said(progress, *aim, *totals, clock.now().since(started));
             match watch.over(posting, self.interrupt.as_mut(), say).await?? {
                 Some(confirmed) => self.note(&batch, &confirmed)?,
                 None if batch.lines.len() > 1 => {
@@ -245,7 +276,7 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
 
     fn say(&mut self) -> io::Result<()> {
         let elapsed = self.gateway.clock.now().since(self.watch.started());
-        said(self.progress, self.totals, elapsed)
+        said(self.progress, self.aim, self.totals, elapsed)
     }
 }
 
@@ -269,7 +300,7 @@ impl Gateway {
     }
 }
 
-fn said(out: &mut dyn Write, totals: Totals, elapsed: Duration) -> io::Result<()> {
+fn said(out: &mut dyn Write, aim: Aim, totals: Totals, elapsed: Duration) -> io::Result<()> {
     let Totals {
         imported,
         skipped,
@@ -280,6 +311,7 @@ fn said(out: &mut dyn Write, totals: Totals, elapsed: Duration) -> io::Result<()
     let rate = lines as f64 / elapsed.as_secs_f64().max(1e-3);
     writeln!(
         out,
-        "{lines} lines, {rate:.0}/s: {imported} imported, {skipped} skipped, {refused} refused"
+        "{lines} lines, {rate:.0}/s: {imported} {}, {skipped} skipped, {refused} refused",
+        aim.verb()
     )
 }

@@ -12,10 +12,14 @@
 
 mod support;
 
+mod access;
 mod admin;
+mod admin_cache;
+mod admin_providers;
 mod binary;
 mod cache;
 mod completions;
+mod console;
 mod crash;
 mod dialects;
 mod embeddings;
@@ -23,9 +27,11 @@ mod encoder;
 mod errors;
 mod faults;
 mod generate_content;
+mod history;
 mod keys;
 mod limits;
 mod messages;
+mod metrics;
 mod openapi;
 mod overload;
 mod panics;
@@ -40,6 +46,9 @@ mod responses_store;
 mod routing;
 mod routing_quality;
 mod streams;
+mod telemetry;
+mod threshold;
 mod tidy;
 mod transfer;
 mod variants;
+mod why;

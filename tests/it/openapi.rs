@@ -119,10 +119,12 @@ async fn it_has_every_route_and_nothing_else() {
             path.strip_prefix("/v1/")
                 .map_or(&path, |rest| &path[path.len() - rest.len() - 1..]),
         ] {
-            let answer = gateway
-                .request(&method.to_uppercase(), path, "")
-                .send()
-                .await;
+            let request = gateway.request(&method.to_uppercase(), path, "");
+            // What goes on for as long as it is read has a head too.
+            let answer = match path {
+                "/admin/api/live" => request.open().await.head,
+                _ => request.send().await,
+            };
             assert_ne!(answer.status, 405, "{method} {path}");
             let is_unknown = answer.status == 404
                 && answer

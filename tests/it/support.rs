@@ -4,6 +4,7 @@ pub(crate) mod angles;
 pub(crate) mod answer;
 pub(crate) mod anthropic;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod gateway;
 pub(crate) mod gemini;
 pub(crate) mod ollama;

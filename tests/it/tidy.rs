@@ -15,8 +15,12 @@ const WITHIN: [(&str, &[&str]); 4] = [
     ("clock", &["units", "ident", "wire"]),
     ("error", &["units", "ident", "wire", "clock"]),
 ];
-/// Assembly is shown and measured, so the tour and the evaluation stand on it.
-const ON_APP: [(&str, &[&str]); 2] = [("tour", &["app"]), ("eval", &["app"])];
+/// Assembly is shown and measured, so the tour and the evaluation stand on it. A running gateway is asked in one way.
+const ON_APP: [(&str, &[&str]); 3] = [
+    ("tour", &["app"]),
+    ("eval", &["app"]),
+    ("console", &["transfer"]),
+];
 
 struct Source {
     path: PathBuf,

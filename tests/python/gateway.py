@@ -126,6 +126,9 @@ class Gateway:
             code = f"killed: it did not end within {ENDED_WITHIN} s of SIGTERM"
             self._process.wait()
         output = self.output()
+        # Scanned for what was planted when all suites are over.
+        if folder := os.environ.get("SUITE_OUTPUT"):
+            Path(folder, f"gateway-{self.name}-{self._process.pid}.log").write_text(output)
         self._folder.cleanup()
         return code, output
 

@@ -57,6 +57,10 @@ pub struct Record {
     pub has_matter: bool,
     /// The beginning of the prompt, for removal by prefix.
     pub prompt: String,
+    /// Whether an operator keeps it. Since version 2.
+    pub pinned: bool,
+    /// How long its provider took for it, in milliseconds. Since version 2.
+    pub took_ms: Option<u64>,
 }
 
 impl Record {
@@ -148,6 +152,8 @@ impl Stored for Record {
         },
     };
 
+    const VERSION: u8 = 2;
+
     fn key(&self) -> Key {
         self.fingerprint
     }
@@ -160,8 +166,13 @@ impl Stored for Record {
         postcard::to_allocvec(self).ok()
     }
 
-    fn read(key: Key, fields: &[u8]) -> Option<Self> {
-        let record: Self = postcard::from_bytes(fields).ok()?;
+    fn read(key: Key, version: u8, fields: &[u8]) -> Option<Self> {
+        /// The last two fields of what has none of them: not pinned, time unknown.
+        const MISSING: [u8; 2] = [0, 0];
+        let record: Self = match version {
+            1 => postcard::from_bytes(&[fields, &MISSING].concat()).ok()?,
+            _ => postcard::from_bytes(fields).ok()?,
+        };
         Some(Self {
             fingerprint: key,
             ..record
@@ -175,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::cache::disk::{
-        stored::{Damaged, decode, encode, seal},
+        stored::{Damaged, decode, encode, seal_as},
         tests::record,
     };
 
@@ -211,6 +222,32 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_the_first_form_is_neither_pinned_nor_timed() {
+        let new = Record {
+            pinned: false,
+            took_ms: None,
+            ..record(3)
+        };
+        let mut fields = new.write().unwrap();
+        fields.truncate(fields.len() - 2);
+        let key = new.fingerprint;
+        assert_eq!(decode(&key, &seal_as(1, &key, &fields)), Ok(new));
+        // It is not read as another form, nor another form as it.
+        assert_eq!(
+            decode::<Record>(&key, &seal_as(2, &key, &fields)),
+            Err(Damaged)
+        );
+        let next = encode(&record(3)).unwrap();
+        assert_eq!(
+            decode::<Record>(&key, &seal_as(3, &key, &next)),
+            Err(Damaged)
+        );
+        let written = record(3);
+        assert_eq!((written.pinned, written.took_ms), (true, Some(1_203)));
+        assert_eq!(decode(&key, &next), Ok(written));
+    }
+
+    #[test]
     fn a_vector_of_another_encoder_is_not_unpacked() {
         let (ours, other) = (EncoderId::new("a"), EncoderId::new("b"));
         let embedding = Embedding::new(ours.clone(), vec![0.6, -0.8]).unwrap();
@@ -239,7 +276,9 @@ mod tests {
         fn garbage_is_damaged_and_nothing_worse(key: Key, value: Vec<u8>, fields: Vec<u8>) {
             prop_assert_eq!(decode::<Record>(&key, &value), Err(Damaged));
             // Even with a right checksum, as a bug could write it.
-            let _any = decode::<Record>(&key, &seal(&key, &fields));
+            for version in 0..4 {
+                let _any = decode::<Record>(&key, &seal_as(version, &key, &fields));
+            }
         }
     }
 }

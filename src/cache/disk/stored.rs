@@ -9,8 +9,7 @@ use std::fmt;
 /// What an entry is found by: a hash.
 pub type Key = [u8; 32];
 
-/// The form of the fields of all that is [`Stored`]. A change of any needs a new number, and a reader
-/// of the old form beside the new one.
+/// The form of small values. That of fields is [`Stored::VERSION`].
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 8;
 const HEAD: usize = 1 + CHECKSUM;
@@ -19,6 +18,10 @@ const HEAD: usize = 1 + CHECKSUM;
 pub trait Stored: fmt::Debug + Clone + Send + 'static {
     /// The file for these.
     const KIND: Kind;
+
+    /// The form of its fields. A change of any needs a new number, and [`Stored::read`] goes on reading
+    /// the old forms.
+    const VERSION: u8 = 1;
 
     /// What it is found by.
     fn key(&self) -> Key;
@@ -29,8 +32,8 @@ pub trait Stored: fmt::Debug + Clone + Send + 'static {
     /// Its fields but for the key; `None` if they have no serial form.
     fn write(&self) -> Option<Vec<u8>>;
 
-    /// What [`Stored::write`] gave; `None` if it is something else.
-    fn read(key: Key, fields: &[u8]) -> Option<Self>;
+    /// What [`Stored::write`] gave when its form had this version; `None` if it is something else.
+    fn read(key: Key, version: u8, fields: &[u8]) -> Option<Self>;
 }
 
 /// A file and what is told of it.
@@ -85,27 +88,44 @@ pub(super) struct Damaged;
 
 /// `content` under `name`, with its version and checksum before it.
 pub(super) fn seal(name: &[u8], content: &[u8]) -> Vec<u8> {
+    seal_as(VERSION, name, content)
+}
+
+pub(super) fn seal_as(version: u8, name: &[u8], content: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(HEAD + content.len());
-    value.push(VERSION);
-    value.extend_from_slice(&checksum(VERSION, name, content));
+    value.push(version);
+    value.extend_from_slice(&checksum(version, name, content));
     value.extend_from_slice(content);
     value
 }
 
 /// What [`seal`] got.
 pub(super) fn unseal<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a [u8], Damaged> {
+    match opened(name, value)? {
+        (VERSION, content) => Ok(content),
+        _ => Err(Damaged),
+    }
+}
+
+/// The version and the content of an intact value.
+fn opened<'a>(name: &[u8], value: &'a [u8]) -> Result<(u8, &'a [u8]), Damaged> {
     let (version, rest) = value.split_first().ok_or(Damaged)?;
     let (sum, content) = rest.split_first_chunk::<CHECKSUM>().ok_or(Damaged)?;
-    let intact = *version == VERSION && *sum == checksum(VERSION, name, content);
-    intact.then_some(content).ok_or(Damaged)
+    let intact = *sum == checksum(*version, name, content);
+    intact.then_some((*version, content)).ok_or(Damaged)
 }
 
 /// The value of a record; `None` if it has no serial form, which no record is without.
 pub(super) fn encode<R: Stored>(record: &R) -> Option<Vec<u8>> {
-    Some(seal(&record.key(), &record.write()?))
+    Some(seal_as(R::VERSION, &record.key(), &record.write()?))
 }
 
-/// The record of a value.
+/// The record of a value, of this form or an older one.
 pub(super) fn decode<R: Stored>(key: &Key, value: &[u8]) -> Result<R, Damaged> {
-    R::read(*key, unseal(key, value)?).ok_or(Damaged)
+    let (version, fields) = opened(key, value)?;
+    let is_known = (1..=R::VERSION).contains(&version);
+    is_known
+        .then(|| R::read(*key, version, fields))
+        .flatten()
+        .ok_or(Damaged)
 }

@@ -43,6 +43,8 @@ pub(crate) fn record(number: u64) -> Record {
         uses: 0,
         has_matter: false,
         prompt: format!("What is the height of tower {number}?"),
+        pinned: number % 2 == 1,
+        took_ms: Some(1_200 + number),
     }
 }
 

@@ -25,6 +25,11 @@ pub(super) fn encode(vector: &[f32]) -> Option<Vec<i16>> {
     })
 }
 
+/// The vector of a code.
+pub(super) fn decode(code: &[i16]) -> Vec<f32> {
+    code.iter().map(|number| f32::from(*number) / ONE).collect()
+}
+
 /// The inner product of two codes, in steps of 32767⁻².
 pub(super) fn product(a: &[i16], b: &[i16]) -> i32 {
     // Wrapping, because the check for overflow would keep the compiler from vector instructions.

@@ -106,7 +106,7 @@ impl Stored for Row {
         postcard::to_allocvec(&fields).ok()
     }
 
-    fn read(key: Key, fields: &[u8]) -> Option<Self> {
+    fn read(key: Key, _version: u8, fields: &[u8]) -> Option<Self> {
         let Fields(number, kept_at, response, input, provider) =
             postcard::from_bytes(fields).ok()?;
         Some(Self {

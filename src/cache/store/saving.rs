@@ -25,25 +25,39 @@ use crate::{
 const GENERATION: &str = "generation";
 
 impl Store {
-    /// Keeps an entry, in place of an older one of the same request.
-    pub fn insert(&self, entry: &Arc<Entry>) {
-        if self.hold(Arc::clone(entry))
-            && let Some(disk) = &self.disk
-        {
-            disk.put(mirror::record(entry, None));
-            self.forget_if_gone(entry);
+    /// Keeps an entry, in place of an older one of the same request; says whether there was room for it, and
+    /// nothing pinned in its place.
+    pub fn insert(&self, entry: &Arc<Entry>) -> bool {
+        let held = self.hold(Arc::clone(entry));
+        if held {
+            self.save(entry, None);
         }
+        held
     }
 
     /// Lets questions of the same meaning find an entry, if it is still there. Gives the partition
     /// back if it wants building.
     pub fn index(&self, entry: &Entry, embedding: &Embedding) -> Option<Arc<Vectors>> {
         let wants = self.place(entry, embedding);
-        if let Some(disk) = self.disk.as_ref().filter(|_| entry.question.is_some()) {
-            disk.put(mirror::record(entry, Some(embedding)));
-            self.forget_if_gone(entry);
+        if entry.question.is_some() {
+            self.save(entry, Some(embedding));
         }
         wants
+    }
+
+    /// Has the disk know an entry as it is.
+    pub(super) fn save(&self, entry: &Entry, embedding: Option<&Embedding>) {
+        let Some(disk) = &self.disk else { return };
+        loop {
+            let record = mirror::record(entry, embedding);
+            let pinned = record.pinned;
+            disk.put(record);
+            // Of two who save it, the last one has to know whether it is pinned.
+            if entry.is_pinned() == pinned {
+                break;
+            }
+        }
+        self.forget_if_gone(entry);
     }
 
     /// Starts a new generation: nothing that is kept answers any more.

@@ -1,5 +1,7 @@
 //! How much a store holds, or has let go.
 
+use std::collections::BTreeMap;
+
 use super::{POINTER, Store};
 use crate::cache::semantic::Size;
 
@@ -14,7 +16,20 @@ impl Store {
             bytes: self.memory.bytes() + pointers * POINTER,
             bound: self.bytes,
             semantic: self.semantic.size(),
+            pinned: self.memory.pinned(),
         }
+    }
+
+    /// The bytes that entries may take which are not pinned.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.memory.room()
+    }
+
+    /// How many entries have left since the start, by reason: `size` for want of room, `expired`, `purged`.
+    #[must_use]
+    pub fn evictions(&self) -> BTreeMap<&'static str, u64> {
+        self.evictions.sums()
     }
 }
 
@@ -38,4 +53,6 @@ pub struct StoreSize {
     pub bound: u64,
     /// The semantic tier.
     pub semantic: Size,
+    /// Entries that an operator has pinned.
+    pub pinned: u64,
 }

@@ -28,6 +28,7 @@ pub(crate) struct ServerEntry<'t> {
 #[derive(Debug)]
 pub(crate) struct AdminEntry<'t> {
     pub(crate) key_env: At<'t, &'t str>,
+    pub(crate) listen: Option<At<'t, SocketAddr>>,
 }
 
 pub(super) fn server<'t>(section: &mut Section<'_, 't>) -> ServerEntry<'t> {
@@ -115,13 +116,10 @@ pub(super) fn admin<'t>(section: &mut Section<'_, 't>) -> AdminEntry<'t> {
         value: defaults::ADMIN_KEY_ENV,
         origin: section.origin,
     });
-    if let Some(listen) = section.parsed("listen", LISTEN_EXPECTED, listen_address) {
-        section
-            .reader
-            .findings
-            .notice(listen.origin, "admin.listen", NOT_IN_FORCE);
+    AdminEntry {
+        key_env,
+        listen: section.parsed("listen", LISTEN_EXPECTED, listen_address),
     }
-    AdminEntry { key_env }
 }
 
 /// `[embedding]`, with paths as written.
@@ -139,9 +137,6 @@ pub(super) fn embedding(section: &mut Section<'_, '_>) -> Embedding {
         ),
     }
 }
-
-/// What a setting that is understood but has no effect yet is told.
-const NOT_IN_FORCE: &str = "checked, but not yet in force in this version";
 
 const LISTEN_EXPECTED: &str = "an address and port in quotes, for example \"127.0.0.1:8080\"";
 

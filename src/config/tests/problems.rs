@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{notices, problems};
+use super::problems;
 
 #[test]
 fn wrong_type() {
@@ -133,7 +133,7 @@ name = "a"
     providers.toml:1:1: `listen`: a setting outside of its section, which is `[server]`
     providers.toml:2:2: `chace`: unknown section, did you mean `cache`?
     providers.toml:4:3: `model`: unknown section, did you mean `models`?
-    providers.toml:6:2: `frobnicate`: unknown section (there are: server, admin, embedding, cache, responses, routing, clients, providers, models, tasks, endpoints)
+    providers.toml:6:2: `frobnicate`: unknown section (there are: server, admin, embedding, cache, responses, telemetry, routing, clients, providers, models, tasks, endpoints)
     4 problems
     "#);
 }
@@ -215,6 +215,34 @@ key_env = "A"
 }
 
 #[test]
+fn public_listening_where_operators_have_their_own_address() {
+    let at = |server: &str, admin: &str, more: &str| {
+        format!("[server]\nlisten = \"{server}\"\n{more}[admin]\nlisten = \"{admin}\"\n")
+    };
+    let (local, public) = ("127.0.0.1:9090", "0.0.0.0:9090");
+    assert_snapshot!(problems(&at("127.0.0.1:8080", local, ""), &[]), @"no problem");
+    assert_snapshot!(problems(&at("0.0.0.0:8080", local, ""), &[]), @r#"
+    providers.toml:2:10: `server.listen`: anybody who reaches 0.0.0.0:8080 could use your providers; add `[[clients]]`, or listen on 127.0.0.1, or write `allow_public = true` if something else guards it
+    1 problem
+    "#);
+    let clients = "[[clients]]\nname = \"a\"\nkey_env = \"A\"\n";
+    let with_clients = |text: String| format!("{text}{clients}");
+    assert_snapshot!(problems(&with_clients(at("0.0.0.0:8080", local, "")), &[("A", "a")]), @"no problem");
+    assert_snapshot!(problems(&with_clients(at("0.0.0.0:8080", public, "")), &[("A", "a")]), @r#"
+    providers.toml:4:10: `admin.listen`: anybody who reaches 0.0.0.0:9090 could use the admin page; set the admin key, or listen on 127.0.0.1, or write `server.allow_public = true` if something else guards it
+    1 problem
+    "#);
+    let key = ("REFRAIN_ADMIN_KEY", "k");
+    assert_snapshot!(problems(&at("127.0.0.1:8080", public, ""), &[key]), @"no problem");
+    assert_snapshot!(problems(&at("0.0.0.0:8080", public, "allow_public = true\n"), &[]), @"no problem");
+    assert_snapshot!(problems(&at("127.0.0.1:9090", local, ""), &[]), @r#"
+    providers.toml:4:10: `admin.listen`: 127.0.0.1:9090 is the address of `server.listen`; name another one, or leave this out to have the admin page there
+    1 problem
+    "#);
+    assert_snapshot!(problems(&at("127.0.0.1:0", "127.0.0.1:0", ""), &[]), @"no problem");
+}
+
+#[test]
 fn environment_overrides() {
     let env = [
         ("REFRAIN_CACHE__TTL", "24x"),
@@ -234,11 +262,11 @@ fn environment_overrides() {
     environment REFRAIN_CACHE__SEMANTIC: `cache.semantic`: expected true or false, found "maybe"
     environment REFRAIN_CACHE__TLL: `cache.tll`: unknown setting, did you mean `REFRAIN_CACHE__TTL`?
     environment REFRAIN_CACHE__TTL: `cache.ttl`: not a duration: "24x" (write for example "24h")
-    environment REFRAIN_CHACE__TTL: `chace.ttl`: only settings of [server], [admin], [embedding], [cache], [responses] and [routing] can be set by environment; did you mean `REFRAIN_CACHE__TTL`?
+    environment REFRAIN_CHACE__TTL: `chace.ttl`: only settings of [server], [admin], [embedding], [cache], [responses], [telemetry] and [routing] can be set by environment; did you mean `REFRAIN_CACHE__TTL`?
     environment REFRAIN_EMBEDDING__THREADS: `embedding.threads`: expected a whole number, found "many"
-    environment REFRAIN_PROVIDERS__NAME: `providers.name`: only settings of [server], [admin], [embedding], [cache], [responses] and [routing] can be set by environment
+    environment REFRAIN_PROVIDERS__NAME: `providers.name`: only settings of [server], [admin], [embedding], [cache], [responses], [telemetry] and [routing] can be set by environment
     environment REFRAIN_SERVER__LISTEN: `server.listen`: anybody who reaches 0.0.0.0:1 could use your providers and the admin page; add `[[clients]]` and set the admin key, or listen on 127.0.0.1, or write `allow_public = true` if something else guards it
-    environment REFRAIN_SOMETHING__ELSE: `something.else`: only settings of [server], [admin], [embedding], [cache], [responses] and [routing] can be set by environment
+    environment REFRAIN_SOMETHING__ELSE: `something.else`: only settings of [server], [admin], [embedding], [cache], [responses], [telemetry] and [routing] can be set by environment
     9 problems
     "#);
 }
@@ -289,12 +317,6 @@ fn text_in_messages_is_cut_and_escaped() {
     providers.toml:3:1: `cache.a\nb`: unknown key (there are: enabled, semantic, mode, threshold, policy, learning, max_false_hits, shadow_checks, judge_model, scope, ttl, volatile_ttl, volatile_patterns, stale_while_revalidate, stale_if_error, generation, max_bytes, max_entry_bytes, max_embedding_bytes, data_dir, index_above, show_similarity, secret_env)
     2 problems
     "#);
-}
-
-#[test]
-fn settings_not_yet_in_force() {
-    let text = "[admin]\nlisten = \"127.0.0.1:9\"\n";
-    assert_snapshot!(notices(text), @"providers.toml:2:10: `admin.listen`: checked, but not yet in force in this version");
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn commented_defaults_are_the_defaults() {
             embedding,
             cache,
             responses,
+            telemetry,
             routing,
             ..
         } = config;
@@ -80,7 +81,7 @@ fn commented_defaults_are_the_defaults() {
             ..routing.clone()
         };
         format!(
-            "{server:#?}{embedding:#?}{cache:#?}{responses:#?}{routing:#?}{}",
+            "{server:#?}{embedding:#?}{cache:#?}{responses:#?}{telemetry:#?}{routing:#?}{}",
             config.admin.key_env
         )
     };
@@ -98,6 +99,7 @@ fn commented_defaults_are_the_defaults() {
         "embedding",
         "cache",
         "responses",
+        "telemetry",
         "routing",
     ] {
         let without = [

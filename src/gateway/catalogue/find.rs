@@ -277,7 +277,7 @@ impl Catalogue {
 
     /// A target with what is known of it: by the `entry` that has it among its targets, then by the entry
     /// `provider/model`, then by that of the model's name.
-    fn target(
+    pub(super) fn target(
         &self,
         member: &Arc<Member>,
         model: ModelId,
@@ -397,7 +397,7 @@ impl Catalogue {
 }
 
 /// Whether a model of this name may be one that answers questions, as far as names tell.
-fn may_chat(model: &str) -> bool {
+pub(super) fn may_chat(model: &str) -> bool {
     const OTHERS: [&str; 10] = [
         "embed",
         "minilm",

@@ -5,8 +5,6 @@ use std::{
     time::Duration,
 };
 
-use metrics::{Counter, Histogram};
-
 use crate::{
     config::{
         CacheOverrides, Provider as ProviderConfig, ProviderKind, ProviderLimits, RouteRules,
@@ -20,7 +18,6 @@ use crate::{
         truncate::Overflow,
     },
     provider::Provider,
-    telemetry::names,
     tokenizer::Family,
     units::{Price, Share, Tokens},
 };
@@ -91,7 +88,7 @@ impl Target {
     }
 }
 
-/// A provider, with the metrics of its successes, looked up once.
+/// A provider, with how it is treated.
 #[derive(Debug)]
 pub struct Member {
     /// The provider.
@@ -102,10 +99,6 @@ pub struct Member {
     pub conduct: Conduct,
     /// Which calls may be repeated.
     pub(crate) retries: Mutex<RetryBudget>,
-    /// Counts its answers.
-    pub answers: Counter,
-    /// Times them.
-    pub latency: Histogram,
 }
 
 /// How a provider is treated when it fails, or has enough.
@@ -158,17 +151,11 @@ impl Member {
     /// A provider to be asked, which speaks the dialect `kind`.
     #[must_use]
     pub fn new(provider: Arc<dyn Provider>, kind: ProviderKind, conduct: Conduct) -> Arc<Self> {
-        let name = provider.name().to_string();
-        let labels = [("provider", name.clone()), ("outcome", "ok".to_owned())];
-        let answers = metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels);
-        let latency = metrics::histogram!(names::UPSTREAM_DURATION, "gen_ai_provider_name" => name);
         Arc::new(Self {
             provider,
             kind,
             conduct,
             retries: Mutex::default(),
-            answers,
-            latency,
         })
     }
 }

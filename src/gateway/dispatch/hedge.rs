@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use super::{Dispatch, Sending, cannot, count};
+use super::{Dispatch, Sending, cannot};
 use crate::{
     error::UpstreamError,
     gateway::{attempt::Attempt, catalogue::Target, journey::Leg, turns::Turn},
@@ -72,7 +72,6 @@ impl Dispatch<'_, '_, '_> {
             };
             if let Err(error) = failed.result {
                 failed.attempt.failed(&error);
-                count(failed.turn.stop.target.provider(), &error);
                 self.turns.note(error);
             }
             (made, is_second)
@@ -99,6 +98,7 @@ async fn call(sending: &Sending<'_>, turn: Turn<Leg>, attempt: Attempt) -> Made 
                 request,
                 model: leg.target.model.clone(),
                 scope: sending.scope,
+                trace: attempt.trace(),
             };
             (leg.target.member.provider.chat(call).await, trimmed)
         }

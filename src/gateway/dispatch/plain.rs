@@ -1,17 +1,16 @@
 //! Asking for something that every target takes as it is.
 
-use std::sync::Arc;
-
-use super::{Source, answered, count, nobody};
+use super::{Source, answered, nobody};
 use crate::{
     clock::Clock,
     error::UpstreamError,
     gateway::{
         attempt::{Attempt, Load},
         catalogue::{Route, Target},
-        tab::Tab,
+        tab::Behalf,
         turns::{Stop, Turns},
     },
+    telemetry::trace::Propagated,
 };
 
 /// What the first of the targets of `route` answers that can, asked by `ask` in order; `load` is what each is to take.
@@ -21,9 +20,9 @@ use crate::{
 pub(in crate::gateway) async fn first_answer<'r, T, F>(
     route: &'r Route,
     load: Load,
-    tab: Option<Arc<Tab>>,
+    behalf: Behalf,
     clock: &Clock,
-    ask: impl Fn(&'r Target) -> F,
+    ask: impl Fn(&'r Target, Option<Propagated>) -> F,
 ) -> Result<(T, Source, Attempt), UpstreamError>
 where
     F: Future<Output = Result<T, UpstreamError>>,
@@ -35,12 +34,12 @@ where
         is_choice: route.chooses(target),
         load,
     });
-    let mut turns = Turns::new(stops, tab, true, clock);
+    let mut turns = Turns::new(stops, behalf, true, clock);
     let mut attempts = 0;
     while let Some((turn, mut attempt)) = turns.next().await {
         let target = turn.stop.target;
         attempts += 1;
-        match ask(target).await {
+        match ask(target, attempt.trace()).await {
             Ok(reply) => {
                 attempt.begins(false);
                 let source = Source {
@@ -51,7 +50,6 @@ where
             }
             Err(error) => {
                 attempt.failed(&error);
-                count(target.provider(), &error);
                 if !error.is_retryable() {
                     return Err(error);
                 }

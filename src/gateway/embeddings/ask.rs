@@ -15,14 +15,14 @@ use crate::{
     error::{Error, UpstreamError, UpstreamErrorKind},
     gateway::{
         Gateway,
-        attempt::Load,
+        attempt::{Load, Tariff},
         catalogue::Route,
         dispatch::{Source, first_answer},
         off_the_workers,
-        tab::Tab,
+        tab::Behalf,
     },
     ident::{Namespace, Tag},
-    policy::identity::Fingerprint,
+    policy::identity::{Fingerprint, Scope},
     provider::{Batch, EmbedCall, Embedded},
     units::{Price, Tokens, Usd},
     wire::{
@@ -110,6 +110,7 @@ pub(super) struct Keeping {
     pub(super) keys: Vec<Fingerprint>,
     /// For how long, if at all.
     pub(super) ttl: Option<Duration>,
+    pub(super) scope: Scope,
     pub(super) namespace: Option<Namespace>,
     pub(super) tags: Vec<Tag>,
     /// How much had been purged when it was asked: what is purged meanwhile is not kept again.
@@ -124,7 +125,7 @@ pub(super) struct Job {
     pub(super) drops_unsupported: bool,
     /// `None` where the cache is left alone.
     pub(super) keeping: Option<Keeping>,
-    pub(super) tab: Option<Arc<Tab>>,
+    pub(super) behalf: Behalf,
 }
 
 /// What one call gave.
@@ -192,15 +193,23 @@ impl Gateway {
         let load = Load {
             delivery: Delivery::Json,
             tokens: estimate,
+            tariff: Tariff::Tokens,
         };
-        let answered = first_answer(route, load, job.tab.clone(), &self.clock, |target| {
-            let call = EmbedCall {
-                request: Arc::clone(&request),
-                model: target.model.clone(),
-                drops_unsupported: job.drops_unsupported,
-            };
-            async move { target.member.provider.embeddings(call).await }
-        });
+        let answered = first_answer(
+            route,
+            load,
+            job.behalf.clone(),
+            &self.clock,
+            |target, trace| {
+                let call = EmbedCall {
+                    request: Arc::clone(&request),
+                    model: target.model.clone(),
+                    drops_unsupported: job.drops_unsupported,
+                    trace,
+                };
+                async move { target.member.provider.embeddings(call).await }
+            },
+        );
         let (reply, source, mut attempt) = answered.await?;
         let Embedded {
             headers,
@@ -212,9 +221,9 @@ impl Gateway {
             output: Tokens(0),
         });
         attempt.used(used.unwrap_or(estimate));
+        attempt.complete();
         let price = source.price.zip(used);
         let cost = price.map(|(price, used)| price.of(used.input, used.output));
-        self.ledger.bill(used, cost);
         let ttl = job.keeping.as_ref().and_then(|keeping| keeping.ttl);
         let may_keep = ttl.is_some() && source.is_first_choice;
         let list = if may_keep || !is_whole {
@@ -279,7 +288,7 @@ impl Gateway {
             input: Tokens(tokens.iter().map(|tokens| tokens.0).sum()),
             output: Tokens(0),
         };
-        if let Some(tab) = &job.tab {
+        if let Some(tab) = &job.behalf.tab {
             tab.pay(all, free());
         }
         let source = Source {
@@ -322,6 +331,7 @@ impl Gateway {
             named: list.model.into(),
             asked_model: job.request.model().into(),
             price: source.price,
+            scope: keeping.map_or(Scope::of([0; 32]), |keeping| keeping.scope),
             namespace: keeping.and_then(|keeping| keeping.namespace.clone()),
             tags: keeping
                 .map_or_else(Vec::new, |keeping| keeping.tags.clone())

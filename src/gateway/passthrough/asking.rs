@@ -21,7 +21,7 @@ use crate::{
         turns::{Stop, Turns},
     },
     provider::forward::{Abandoned, ForwardBody, ForwardCall, Forwarded, Upload},
-    telemetry::names,
+    telemetry::trace::Propagated,
     wire::{ask::Unable, chat::Invalid, operation::JsonRequest},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn call(&self, body: ForwardBody) -> ForwardCall {
+    fn call(&self, body: ForwardBody, trace: Option<Propagated>) -> ForwardCall {
         let Outlet {
             operation,
             endpoint,
@@ -47,6 +47,7 @@ impl Asked<'_> {
             content_type: self.content_type.clone(),
             accept: self.accept.clone(),
             body,
+            trace,
         }
     }
 }
@@ -81,12 +82,11 @@ pub(super) async fn ask(
     let body = request.body_for(asked.model);
     while let Some((turn, attempt)) = turns.next().await {
         *attempts += 1;
-        let call = asked.call(ForwardBody::Whole(body.clone()));
+        let call = asked.call(ForwardBody::Whole(body.clone()), attempt.trace());
         match turn.stop.target.member.provider.forward(call).await {
             Ok(answer) => return Ok((answer, attempt)),
             Err(error) => {
                 attempt.failed(&error);
-                count(&error);
                 if !error.is_retryable() || error.is_unsupported() {
                     return Err(error.into());
                 }
@@ -114,6 +114,7 @@ pub(super) async fn upload(
         pieces,
         sent,
     } = form;
+    let trace = attempt.trace();
     let mut uploading = Uploading {
         attempt: Some(attempt),
         sent: Arc::clone(&sent),
@@ -142,7 +143,11 @@ pub(super) async fn upload(
         length,
         pieces: pieces.boxed(),
     });
-    let answer = target.member.provider.forward(asked.call(body)).await;
+    let answer = target
+        .member
+        .provider
+        .forward(asked.call(body, trace))
+        .await;
     let attempt = uploading.attempt.take();
     let theirs = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (answer, attempt) {
@@ -152,10 +157,7 @@ pub(super) async fn upload(
             if let Some(attempt) = attempt {
                 attempt.failed(&error);
             }
-            Err(theirs.unwrap_or_else(|| {
-                count(&error);
-                error.into()
-            }))
+            Err(theirs.unwrap_or_else(|| error.into()))
         }
     }
 }
@@ -167,14 +169,6 @@ fn nobody(turns: Turns<'_, Only<'_>>, asked: &Asked<'_>) -> Error {
         kind: UpstreamErrorKind::Connect("it can't be asked".to_owned()),
     });
     error.into()
-}
-
-fn count(error: &UpstreamError) {
-    let labels = [
-        ("provider", error.provider.to_string()),
-        ("outcome", error.outcome().to_owned()),
-    ];
-    metrics::counter!(names::UPSTREAM_ATTEMPTS, &labels).increment(1);
 }
 
 /// A form on its way.

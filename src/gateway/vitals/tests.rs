@@ -1,7 +1,7 @@
 //! What is counted and what is timed.
 
 use super::*;
-use crate::{gateway::catalogue::Conduct, policy::breaker::State};
+use crate::{gateway::catalogue::Conduct, policy::breaker::State, telemetry::models::MODELS};
 
 const STREAM: Delivery = Delivery::Stream { usage: false };
 
@@ -17,7 +17,7 @@ fn name(model: &str) -> Name {
 }
 
 fn vitals() -> Arc<Vitals> {
-    Arc::new(Vitals::new(name("m")))
+    Arc::new(Vitals::new(name("m"), &Clock::manual()))
 }
 
 fn latency(vitals: &Vitals, delivery: Delivery, clock: &Clock) -> Option<Duration> {
@@ -177,6 +177,35 @@ fn what_an_operator_wants_is_not_forgotten() {
 }
 
 #[test]
+fn the_latest_changes_are_remembered() {
+    let clock = Clock::manual();
+    let table = VitalsTable::new(&clock);
+    let (provider, model) = name("remembered");
+    let vitals = table.of(&provider, &model);
+    assert_eq!(vitals.changes(), []);
+    for force in [Force::Open, Force::Closed].repeat(MOST_CHANGES) {
+        clock.advance(Duration::from_secs(2));
+        table.force(&provider, &model, Some(force), clock.now());
+    }
+    let changes = vitals.changes();
+    assert_eq!(changes.len(), MOST_CHANGES);
+    let last = Changed {
+        at: clock.unix_seconds(),
+        change: Change {
+            from: State::Open,
+            to: State::Closed,
+        },
+    };
+    assert_eq!(changes.last(), Some(&last));
+    assert!(
+        changes
+            .iter()
+            .zip(&changes[1..])
+            .all(|(one, next)| one.at + 2 == next.at)
+    );
+}
+
+#[test]
 fn changes_are_told() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let shown = recorder.handle();
@@ -191,10 +220,18 @@ fn changes_are_told() {
         let line = format!("{metric} {value}");
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     };
-    let state = "refrain_breaker_state{provider=\"p\",model=\"told\"}";
-    let changes = |to: &str| {
-        format!("refrain_breaker_changes_total{{provider=\"p\",model=\"told\",to=\"{to}\"}}")
+    let is_in = |state: &str| {
+        for other in ["closed", "half_open", "open"] {
+            let labels = format!("{{provider=\"p\",model=\"told\",state=\"{other}\"}}");
+            let value = if other == state { "1" } else { "0" };
+            says(&format!("refrain_breaker_state{labels}"), value);
+        }
     };
+    let changes = |model: &str, to: &str| {
+        let labels = format!("{{provider=\"p\",model=\"{model}\",to=\"{to}\"}}");
+        format!("refrain_breaker_transitions_total{labels}")
+    };
+    MODELS.configured(&provider, &model);
     metrics::with_local_recorder(&recorder, || {
         let vitals = table.of(&provider, &model);
         let call = |outcome| {
@@ -205,17 +242,25 @@ fn changes_are_told() {
         assert!(!shown.render().contains("told"), "nothing has changed");
         vitals.broke_off(clock.now(), &rules);
         assert_eq!(vitals.view(clock.now(), &rules).state, State::Open);
-        says(state, "2");
+        is_in("open");
         clock.advance(rules.open_for * 2);
         let permit = vitals.admit(clock.now(), &rules, Urgency::Usual).unwrap();
-        says(state, "1");
+        is_in("half_open");
         vitals.settle(permit, Outcome::Success, clock.now(), &rules);
-        says(state, "0");
+        is_in("closed");
         table.force(&provider, &model, Some(Force::Open), clock.now());
         table.force(&provider, &model, Some(Force::Open), clock.now());
-        says(state, "2");
-        says(&changes("open"), "2");
-        says(&changes("half_open"), "1");
-        says(&changes("closed"), "1");
+        is_in("open");
+        says(&changes("told", "open"), "2");
+        says(&changes("told", "half_open"), "1");
+        says(&changes("told", "closed"), "1");
+        // Of a model that somebody made up no more is told than that there is one.
+        let (provider, model) = name("made-up");
+        let made_up = table.of(&provider, &model);
+        let permit = made_up.admit(clock.now(), &rules, Urgency::Usual).unwrap();
+        made_up.settle(permit, Outcome::Success, clock.now(), &rules);
+        made_up.broke_off(clock.now(), &rules);
+        assert!(!shown.render().contains("made-up"));
+        says(&changes("other", "open"), "1");
     });
 }

@@ -6,16 +6,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State as Shared},
-    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{
-    entries::{private, refuse_change},
-    refuse,
-};
+use super::entries::private;
 use crate::{
     clock::Moment,
     config::nearest,
@@ -53,15 +49,15 @@ struct Wanted {
 pub(super) struct Shown {
     provider: String,
     model: String,
-    state: &'static str,
-    forced: Option<&'static str>,
-    requests: u32,
-    failures: u32,
-    in_flight: u32,
+    pub(super) state: &'static str,
+    pub(super) forced: Option<&'static str>,
+    pub(super) requests: u32,
+    pub(super) failures: u32,
+    pub(super) in_flight: u32,
     /// Since when it is in this state; nothing if it was never in another.
-    since_seconds: Option<u64>,
+    pub(super) since_seconds: Option<u64>,
     /// Until it is tried again, if it is left alone.
-    retry_in_seconds: Option<u64>,
+    pub(super) retry_in_seconds: Option<u64>,
     #[serde(skip)]
     badness: (u8, u32),
 }
@@ -77,19 +73,13 @@ pub(super) struct Summary {
 }
 
 /// All targets that were asked or forced, the worst first.
-pub(crate) async fn list(Shared(api): Shared<Arc<Api>>, headers: HeaderMap) -> Response {
-    if let Some(refusal) = refuse(&api, &headers) {
-        return refusal;
-    }
+pub(crate) async fn list(Shared(api): Shared<Arc<Api>>) -> Response {
     listed(all(&api))
 }
 
 /// Opens or closes breakers, or lets them decide by themselves again.
 pub(crate) async fn force(Shared(api): Shared<Arc<Api>>, request: Request) -> Response {
     let (head, request_body) = request.into_parts();
-    if let Some(refusal) = refuse_change(&api, &head.headers) {
-        return refusal;
-    }
     let body = match body::read(&api, &head, request_body, LONGEST).await {
         Ok(body) => body,
         Err(error) => return error.into_response(),
@@ -118,6 +108,26 @@ pub(super) fn summary(api: &Api) -> Summary {
         forced,
         worst: all,
     }
+}
+
+/// How many targets of the configuration in force are in which state.
+pub(super) fn counts(api: &Api) -> Value {
+    let setup = api.gateway.setup();
+    let now = api.clock.now();
+    let (mut open, mut half_open, mut closed, mut forced) = (0, 0, 0, 0);
+    for (provider, _, vitals) in setup.catalogue.vitals().all() {
+        let Some(member) = member(&setup.catalogue, &provider) else {
+            continue;
+        };
+        let view = vitals.view(now, &member.conduct.breaker);
+        match view.state {
+            State::Open => open += 1,
+            State::HalfOpen => half_open += 1,
+            State::Closed => closed += 1,
+        }
+        forced += u32::from(view.forced.is_some());
+    }
+    json!({"open": open, "half_open": half_open, "closed": closed, "forced": forced})
 }
 
 /// Whether a target is not asked as it should be, for its own or for an operator's sake. One that could be tried again
@@ -161,7 +171,7 @@ fn all(api: &Api) -> Vec<Shown> {
     all
 }
 
-fn shown(api: &Api, member: &Member, model: &ModelId, vitals: &Vitals) -> Shown {
+pub(super) fn shown(api: &Api, member: &Member, model: &ModelId, vitals: &Vitals) -> Shown {
     let now = api.clock.now();
     let view = vitals.view(now, &member.conduct.breaker);
     let severity = match view.state {
@@ -187,14 +197,12 @@ fn shown(api: &Api, member: &Member, model: &ModelId, vitals: &Vitals) -> Shown 
 
 /// The provider of this name, if it is in force.
 fn member(catalogue: &Catalogue, provider: &ProviderName) -> Option<Arc<Member>> {
-    let is_demo = |demo: &&Arc<Member>| demo.provider.name() == provider;
-    let demo = || catalogue.demo().filter(is_demo).cloned();
-    catalogue.member(provider).or_else(demo)
+    catalogue.in_force(provider)
 }
 
 fn forced(api: &Api, body: &[u8]) -> Result<Vec<Shown>, Error> {
     let example = r#"write {"provider": "openai", "model": "gpt-4o", "state": "open"}"#;
-    let wanted: Wanted = serde_json::from_slice(body)
+    let wanted: Wanted = body::object(body)
         .map_err(|error| Error::bad_request(None, format!("{error}; {example}")))?;
     let force = match &*wanted.state {
         "open" => Some(Force::Open),
@@ -245,7 +253,7 @@ fn known_models(catalogue: &Catalogue, provider: &ProviderName) -> BTreeSet<Mode
         .collect()
 }
 
-fn unknown(catalogue: &Catalogue, written: &str) -> String {
+pub(super) fn unknown(catalogue: &Catalogue, written: &str) -> String {
     let active: Vec<&str> = catalogue
         .active()
         .iter()

@@ -5,33 +5,32 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use super::refuse;
 use crate::{
     gateway::limiter::Level,
     http::{Api, auth::Listed},
     policy::spend::{Budget, rfc3339},
+    telemetry::clients::Clients,
     units::Usd,
 };
 
 /// The clients, in the order of the configuration.
-pub(in crate::http) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
-    if let Some(refusal) = refuse(&api, &headers) {
-        return refusal;
-    }
+pub(in crate::http) async fn list(State(api): State<Arc<Api>>) -> Response {
     let front = api.front.load();
-    let clients: Vec<Value> = front.auth.clients().iter().map(client).collect();
+    let clients = front.auth.clients().iter();
+    let clients: Vec<Value> = clients.map(|listed| client(listed, &api.clients)).collect();
     let body = Json(json!({"clients": clients}));
     ([(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
-fn client(listed: &Listed) -> Value {
+fn client(listed: &Listed, counted: &Clients) -> Value {
     let Listed { account, expires } = listed;
     let (limits, levels, spent) = (account.limits(), account.levels(), account.spent());
+    let sums = counted.of(account.name());
     // Where nothing is limited, nothing is counted.
     let in_flight = (!limits.is_empty()).then_some(levels.in_flight);
     json!({
@@ -49,6 +48,16 @@ fn client(listed: &Listed) -> Value {
         },
         "budget": account.budget().map(budget),
         "expires": expires.map(rfc3339),
+        "requests": {
+            "hits": sums.hits,
+            "misses": sums.misses,
+            "bypasses": sums.bypasses,
+            "failed": sums.failed,
+        },
+        "billed_usd": sums.billed_usd,
+        "saved_usd": sums.saved_usd,
+        "tokens": {"input": sums.used.input.0, "output": sums.used.output.0},
+        "last_seen": sums.last_seen,
     })
 }
 

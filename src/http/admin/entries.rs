@@ -1,145 +1,186 @@
-//! The operator's hands on the cache: look at entries, forget some, start a new generation.
+//! The operator's hands on the cache: look at entries, keep some, forget some, start a new generation.
 //!
-//! Whatever changes the cache can be asked for as a dry run first, and takes a body of JSON: a form on
-//! a foreign page can't send one without the browser asking first.
+//! Whatever changes many entries can be asked for as a dry run first. What takes a look at all of them
+//! is done off the threads that serve requests. Invariant: what prompts and answers say leaves here as
+//! strings of JSON, and in no other way.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, Request, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, header},
+    extract::{
+        Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::refuse;
+mod described;
+mod listing;
+pub(in crate::http) mod search;
+mod selection;
+
+pub(super) use self::{
+    described::rounded,
+    selection::{Written, asked_for},
+};
+use self::{
+    described::{described, detailed},
+    selection::unreadable,
+};
 use crate::{
-    cache::entry::{Entry, PROMPT},
-    clock::UnixMillis,
+    cache::{entry::Entry, memory::Pinned},
     error::Error,
     http::{Api, body},
-    ident::{Namespace, Tag},
-    policy::{identity::Fingerprint, selector::Selector},
+    policy::identity::Fingerprint,
+    units::Similarity,
 };
 
 /// The longest body that is read, in bytes.
 const LONGEST: u64 = 64 << 10;
-/// Entries of one list.
+/// Entries of one list, if nothing is said, and at most.
+const FEW: usize = 50;
 const MOST: usize = 1000;
+/// Neighbours that are told of an entry.
+const NEIGHBOURS: usize = 10;
 
-/// A selector as it is written in a body or a query.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Written {
-    everything: bool,
-    #[serde(deserialize_with = "identity")]
-    id: Option<Fingerprint>,
-    #[serde(deserialize_with = "tag")]
-    tag: Option<Tag>,
-    #[serde(deserialize_with = "namespace")]
-    namespace: Option<Namespace>,
-    model: Option<String>,
-    #[serde(deserialize_with = "span")]
-    older_than: Option<Duration>,
-    prompt_prefix: Option<String>,
-    generation_below: Option<u64>,
-    dry_run: bool,
-    limit: Option<usize>,
-}
-
-impl Written {
-    /// What it means.
-    fn selector(self) -> Result<Selector, Error> {
-        if (self.prompt_prefix.as_ref()).is_some_and(|prefix| prefix.len() > PROMPT / 2) {
-            let message = format!("`prompt_prefix` must be at most {} bytes", PROMPT / 2);
-            return Err(Error::bad_request("prompt_prefix".to_owned(), message));
-        }
-        Ok(Selector {
-            everything: self.everything,
-            id: self.id,
-            tag: self.tag,
-            namespace: self.namespace,
-            model: self.model,
-            older_than: self.older_than,
-            prompt_prefix: self.prompt_prefix,
-            generation_below: self.generation_below,
-        })
-    }
-}
-
-/// What a query selects, everything if it says nothing; and how much of it is wanted.
-pub(super) fn asked_for(
-    query: Result<Query<Written>, QueryRejection>,
-) -> Result<(Selector, Option<usize>), Error> {
-    let Query(written) = query.map_err(|rejection| unreadable(&rejection.body_text()))?;
-    let limit = written.limit;
-    let mut selector = written.selector()?;
-    selector.everything |= !selector.says_something();
-    Ok((selector, limit))
-}
+/// What a path names; it may not be text at all.
+type Id = Result<Path<String>, PathRejection>;
 
 /// Entries that a query selects; all, if it says nothing.
-pub(crate) async fn list(
+pub(in crate::http) async fn list(
     State(api): State<Arc<Api>>,
-    headers: HeaderMap,
     query: Result<Query<Written>, QueryRejection>,
 ) -> Response {
-    if let Some(refusal) = refuse(&api, &headers) {
-        return refusal;
-    }
-    let (selector, limit) = match asked_for(query) {
-        Ok(asked_for) => asked_for,
+    let front = api.front.load_full();
+    let read = Written::of(query).and_then(|mut written| {
+        let page = written.page()?;
+        Ok((written.selector_or_all(&front.auth)?, page))
+    });
+    let (selector, page) = match read {
+        Ok(read) => read,
         Err(error) => return error.into_response(),
     };
-    let limit = limit.unwrap_or(100).min(MOST);
-    let now = api.clock.unix();
-    let store = Arc::clone(&api.store);
+    let limit = page.limit.unwrap_or(FEW).min(MOST);
+    let (store, now) = (Arc::clone(&api.store), api.clock.unix());
     let looked = tokio::task::spawn_blocking(move || {
-        let (mut total, mut found) = (0_u64, Vec::new());
-        store.each(|entry| {
-            if selector.selects(&entry.traits(now)) {
-                total += 1;
-                if found.len() < limit {
-                    found.push(described(entry, now));
-                }
-            }
-        });
-        json!({"total": total, "entries": found})
+        let (total, entries) = listing::page(&store, &selector, &page, limit, now);
+        let entries = entries.iter();
+        let entries = entries.map(|entry| described(entry, store.at(now), &front.auth));
+        json!({"total": total, "entries": entries.collect::<Vec<_>>()})
     });
-    private(looked.await.unwrap_or_default())
+    answered(looked.await)
+}
+
+/// All that is known of one entry.
+pub(in crate::http) async fn show(State(api): State<Arc<Api>>, id: Id) -> Response {
+    let Some(entry) = named(id).and_then(|(_, id)| api.store.get(&id)) else {
+        return Error::NoSuchEntry.into_response();
+    };
+    let (store, front) = (Arc::clone(&api.store), api.front.load_full());
+    let now = store.at(api.clock.unix());
+    let looked = tokio::task::spawn_blocking(move || {
+        let near = store.around(&entry, NEIGHBOURS);
+        let around: Vec<(Arc<Entry>, Similarity)> = near
+            .into_iter()
+            .filter_map(|near| Some((store.get(&near.fingerprint)?, near.similarity)))
+            .collect();
+        let around: Vec<_> = around
+            .iter()
+            .map(|(entry, near)| (&**entry, *near))
+            .collect();
+        detailed(&entry, &around, now, &front.auth)
+    });
+    answered(looked.await)
 }
 
 /// Forgets one entry.
-pub(crate) async fn delete(
-    State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Response {
-    if let Some(refusal) = refuse_change(&api, &headers) {
-        return refusal;
+pub(in crate::http) async fn delete(State(api): State<Arc<Api>>, id: Id) -> Response {
+    match named(id).filter(|(_, fingerprint)| api.store.forget(*fingerprint)) {
+        Some((id, _)) => private(json!({"deleted": true, "id": id})),
+        None => Error::NoSuchEntry.into_response(),
     }
-    let known = id.parse::<Fingerprint>().ok();
-    if known.is_some_and(|fingerprint| api.store.condemn(fingerprint)) {
-        private(json!({"deleted": true, "id": id}))
-    } else {
-        Error::NoSuchEntry.into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pin {
+    pinned: bool,
+}
+
+/// Has one entry stay, or lets it go its way again.
+pub(in crate::http) async fn pin(
+    State(api): State<Arc<Api>>,
+    id: Id,
+    request: Request,
+) -> Response {
+    let Pin { pinned } = match read(&api, request).await {
+        Ok(pin) => pin,
+        Err(error) => return error.into_response(),
+    };
+    let Some((_, fingerprint)) = named(id) else {
+        return Error::NoSuchEntry.into_response();
+    };
+    match api.gateway.pin(&fingerprint, pinned) {
+        Pinned::Done(entry) => {
+            let now = api.store.at(api.clock.unix());
+            private(described(&entry, now, &api.front.load().auth))
+        }
+        Pinned::Absent => Error::NoSuchEntry.into_response(),
+        Pinned::Full => {
+            let message = "what is pinned would take more than half of `cache.max_bytes`; unpin \
+                           something first";
+            let body = json!({"error": {
+                "message": message,
+                "type": "invalid_request_error", "param": null, "code": "too_much_pinned",
+            }});
+            (StatusCode::CONFLICT, private(body)).into_response()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Forgets one entry because it is wrong, and learns from that what can be learned.
+pub(in crate::http) async fn wrong(
+    State(api): State<Arc<Api>>,
+    id: Id,
+    request: Request,
+) -> Response {
+    let Nothing {} = match read(&api, request).await {
+        Ok(nothing) => nothing,
+        Err(error) => return error.into_response(),
+    };
+    let Some((id, fingerprint)) = named(id) else {
+        return Error::NoSuchEntry.into_response();
+    };
+    let gateway = Arc::clone(&api.gateway);
+    let condemned = tokio::task::spawn_blocking(move || gateway.condemn(fingerprint));
+    match condemned.await {
+        Ok(true) => private(json!({"id": id, "forgotten": true})),
+        Ok(false) => Error::NoSuchEntry.into_response(),
+        Err(_) => Error::Internal("an entry could not be forgotten".to_owned()).into_response(),
     }
 }
 
 /// Forgets what a selector means; as a dry run, counts it.
-pub(crate) async fn purge(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let written = match change(&api, request).await {
+pub(in crate::http) async fn purge(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let written = read::<Written>(&api, request).await;
+    let written = match written.and_then(Written::without_page) {
         Ok(written) => written,
-        Err(response) => return response,
+        Err(error) => return error.into_response(),
     };
     let dry_run = written.dry_run;
-    let selector = match written.selector() {
+    let selector = match written.selector(&api.front.load().auth) {
         Ok(selector) if selector.says_something() => selector,
         Ok(_) => {
-            let message = "name what to purge: `id`, `tag`, `namespace`, `model`, `older_than`, \
-                           `prompt_prefix`, `generation_below`, or `everything` = true";
+            let message = "name what to purge: `id`, `client`, `tag`, `namespace`, `model`, `older_than`, \
+                           `younger_than`, `pinned`, `prompt_prefix`, `generation_below`, or `everything` = true";
             return Error::bad_request(None, message).into_response();
         }
         Err(error) => return error.into_response(),
@@ -155,11 +196,22 @@ pub(crate) async fn purge(State(api): State<Arc<Api>>, request: Request) -> Resp
     }
 }
 
+/// Nothing is selected: it is for all there is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewGeneration {
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// Starts a new generation, of which nothing is kept yet.
-pub(crate) async fn new_generation(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let dry_run = match change(&api, request).await {
-        Ok(written) => written.dry_run,
-        Err(response) => return response,
+pub(in crate::http) async fn new_generation(
+    State(api): State<Arc<Api>>,
+    request: Request,
+) -> Response {
+    let NewGeneration { dry_run } = match read(&api, request).await {
+        Ok(wanted) => wanted,
+        Err(error) => return error.into_response(),
     };
     let entries = api.store.size().entries;
     let generation = if dry_run {
@@ -170,51 +222,25 @@ pub(crate) async fn new_generation(State(api): State<Arc<Api>>, request: Request
     private(json!({"dry_run": dry_run, "generation": generation, "entries": entries}))
 }
 
-fn described(entry: &Entry, now: UnixMillis) -> Value {
-    let age = now.since(entry.stored);
-    json!({
-        "id": entry.fingerprint.to_string(),
-        "prompt": entry.prompt,
-        "model": entry.asked_model,
-        "answered_by": format!("{}/{}", entry.provider, entry.model),
-        "namespace": entry.namespace.as_ref().map(Namespace::as_str),
-        "tags": entry.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
-        "age_seconds": age.as_secs(),
-        "ttl_seconds": entry.ttl.as_secs(),
-        "generation": entry.generation,
-        "uses": entry.use_of.count(),
-        "bytes": entry.weight(),
-        "semantic": entry.question.is_some(),
-        "saved_usd": entry.cost().map(|cost| cost.get() * f64::from(entry.use_of.count())),
-    })
+/// The entry that a path names: as it is written, and what that means.
+fn named(id: Id) -> Option<(String, Fingerprint)> {
+    let Path(id) = id.ok()?;
+    let fingerprint = id.parse().ok()?;
+    Some((id, fingerprint))
 }
 
-async fn change(api: &Api, request: Request) -> Result<Written, Response> {
+/// The body, which is JSON.
+async fn read<T: DeserializeOwned>(api: &Api, request: Request) -> Result<T, Error> {
     let (head, request_body) = request.into_parts();
-    if let Some(refusal) = refuse_change(api, &head.headers) {
-        return Err(refusal);
-    }
-    let body = body::read(api, &head, request_body, LONGEST)
-        .await
-        .map_err(IntoResponse::into_response)?;
-    serde_json::from_slice(&body).map_err(|error| unreadable(&error.to_string()).into_response())
+    let body = body::read(api, &head, request_body, LONGEST).await?;
+    body::object(&body).map_err(|error| unreadable(&error.to_string()))
 }
 
-/// As [`refuse`]; and what a foreign page has sent by a browser that knows the key.
-pub(super) fn refuse_change(api: &Api, headers: &HeaderMap) -> Option<Response> {
-    const FETCH_SITE: &str = "sec-fetch-site";
-    let foreign = headers
-        .get(FETCH_SITE)
-        .is_some_and(|site| site != "same-origin" && site != "none");
-    if foreign {
-        let message = "another site's page may not change this gateway";
-        return Some(Error::bad_request(None, message).into_response());
+fn answered(looked: Result<Value, tokio::task::JoinError>) -> Response {
+    match looked {
+        Ok(body) => private(body),
+        Err(_) => Error::Internal("looking at the cache failed".to_owned()).into_response(),
     }
-    refuse(api, headers)
-}
-
-fn unreadable(why: &str) -> Error {
-    Error::bad_request(None, format!("the selector can't be read: {why}"))
 }
 
 pub(super) fn private(body: Value) -> Response {
@@ -224,39 +250,4 @@ pub(super) fn private(body: Value) -> Response {
         .headers_mut()
         .insert(header::CACHE_CONTROL, no_store);
     response
-}
-
-fn identity<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Fingerprint>, D::Error> {
-    parsed(from, |text| {
-        text.parse()
-            .map_err(|_| "`id` must be 64 hexadecimal digits")
-    })
-}
-
-fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Tag>, D::Error> {
-    parsed(from, |text| Tag::new(text).map_err(|error| error.0))
-}
-
-fn namespace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Namespace>, D::Error> {
-    parsed(from, |text| Namespace::new(text).map_err(|error| error.0))
-}
-
-fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let expected = "`older_than` must be a time such as \"36h\" or \"7d\"";
-    parsed(from, |text| {
-        humantime::parse_duration(text).map_err(|_| expected)
-    })
-}
-
-fn parsed<'de, D, T, E>(
-    from: D,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    E: std::fmt::Display,
-{
-    let text = Option::<String>::deserialize(from)?;
-    text.map(|text| parse(&text).map_err(D::Error::custom))
-        .transpose()
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Query, Request, State},
+    extract::{Query, Request, State, rejection::QueryRejection},
     http::header,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 
-use super::refuse;
 use crate::{
     error::Error,
     gateway::{Asked, explain::Explained},
     http::{Api, body, headers},
+    telemetry::journal::Journal,
     wire::controls::InvalidControl,
 };
 
@@ -28,12 +28,13 @@ pub(in crate::http) struct Who {
 /// Explains the body, a chat request, with the controls in its headers.
 pub(in crate::http) async fn explain(
     State(api): State<Arc<Api>>,
-    Query(who): Query<Who>,
+    who: Result<Query<Who>, QueryRejection>,
     request: Request,
 ) -> Response {
-    if let Some(refusal) = refuse(&api, request.headers()) {
-        return refusal;
-    }
+    let who = match who {
+        Ok(Query(who)) => who,
+        Err(rejection) => return Error::bad_request(None, rejection.body_text()).into_response(),
+    };
     match explained(&api, who, request).await {
         Ok(explained) => ([(header::CACHE_CONTROL, "no-store")], Json(explained)).into_response(),
         Err(error) => error.into_response(),
@@ -54,6 +55,7 @@ async fn explained(api: &Api, who: Who, request: Request) -> Result<Explained, E
         controls,
         body,
         received,
+        journal: Journal::unread(&api.clock),
     };
     api.gateway.explain(asked).await
 }

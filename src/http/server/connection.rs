@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use super::{
-    Limits,
+    Limits, Peer,
     patient::Patient,
     streams::{Stream, Streams, between_looks, watched},
 };
@@ -116,6 +116,7 @@ impl Manners {
     pub(super) async fn serve(
         &self,
         stream: TcpStream,
+        peer: Peer,
         router: Router,
         mut stages: watch::Receiver<Stage>,
     ) {
@@ -123,6 +124,7 @@ impl Manners {
         let (router, rank) = (TowerToHyperService::new(router), self.rank);
         let service = service_fn(|mut request: Request<Incoming>| {
             let open = activity.open(request.version());
+            request.extensions_mut().insert(peer);
             if rank == Rank::Spare {
                 request.extensions_mut().insert(OnSpareConnection);
             }

@@ -17,6 +17,18 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// How many they are, as a whole number.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts are finite and not negative, and the cast saturates"
+        )]
+        let size = self.size.round() as u64;
+        size
+    }
+
     /// The share of wrong ones in the sample itself; 0 if it is empty.
     #[must_use]
     pub fn share(self) -> Share {

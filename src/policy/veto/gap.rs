@@ -49,14 +49,18 @@ impl Gap {
         lacks(&self.only_a, a, b) && lacks(&self.only_b, b, a)
     }
 
-    /// Whether two missing words differ only in an affix that turns the meaning round.
-    pub(super) fn has_opposites(&self, a: &Wording, b: &Wording) -> bool {
+    /// Two missing words that differ only in an affix that turns the meaning round.
+    pub(super) fn opposites(&self, a: &Wording, b: &Wording) -> Option<(Word, Word)> {
         // Of sentences with little in common it says nothing, and would cost the most.
-        self.only_a.len() * self.only_b.len() <= FEW_PAIRS
-            && self.only_a.iter().any(|word| {
-                let spelling = a.spelling(*word);
-                (self.only_b.iter()).any(|other| has_opposite_affix(spelling, b.spelling(*other)))
-            })
+        if self.only_a.len() * self.only_b.len() > FEW_PAIRS {
+            return None;
+        }
+        self.only_a.iter().find_map(|word| {
+            let spelling = a.spelling(*word);
+            let mut others = self.only_b.iter();
+            let other = others.find(|other| has_opposite_affix(spelling, b.spelling(**other)))?;
+            Some((*word, *other))
+        })
     }
 
     /// Whether one question is the other about a part, behind a preposition: of a superlative any

@@ -6,20 +6,41 @@ use super::lexicon::hash;
 /// Hashes of the code in `text`: its names, sorted, and its operators in order. Empty if there is
 /// none.
 pub(super) fn marks(text: &str) -> Vec<u64> {
+    let (mut marks, mut signs) = (Vec::new(), Vec::new());
+    read(text, |piece, mark| match piece {
+        Piece::Name(_) => marks.push(mark),
+        Piece::Sign(_) => signs.push(mark),
+    });
+    marks.sort_unstable();
+    marks.extend(signs);
+    marks
+}
+
+/// A piece of code, as it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Piece<'a> {
+    /// A name or a span.
+    Name(&'a str),
+    /// An operator or another sign, whose place counts.
+    Sign(&'a str),
+}
+
+/// Calls `found` with each piece of code in `text` and its hash.
+pub(super) fn read(text: &str, mut found: impl FnMut(Piece<'_>, u64)) {
     // Most questions have no sign of code at all.
     let is_sign = |c: u8| c.is_ascii_punctuation() && !matches!(c, b'.' | b',' | b'?' | b'\'');
     if text.is_ascii() && !text.bytes().any(is_sign) {
-        return Vec::new();
+        return;
     }
     // A fence of several ticks is one: "``a``".
     let fences = text.replace("```", "`").replace("``", "`");
-    let spans = super::between(&fences, '`');
-    let mut marks: Vec<u64> = spans.map(|span| hash(span.trim())).collect();
+    for span in super::quoted::between(&fences, '`').map(str::trim) {
+        found(Piece::Name(span), hash(span));
+    }
     let looks_like_code = text.contains(['`', ';', '{', '}'])
         || ["()", "==", "=>", "->", "::", "<=", ">=", "&&", "||", "!="]
             .iter()
             .any(|sign| text.contains(sign));
-    let mut signs = Vec::new();
     let mut before: Option<&str> = None;
     for chunk in text.split_whitespace() {
         let word = chunk
@@ -27,19 +48,21 @@ pub(super) fn marks(text: &str) -> Vec<u64> {
             .trim_start_matches(['"', '\'', '`', ',']);
         let bare = word.trim_matches(['(', ')', '[', ']', '{', '}']);
         if is_name_of_code(word, bare) {
-            marks.push(name_hash(bare));
+            found(Piece::Name(bare), name_hash(bare));
         } else if is_symbol(chunk) {
-            signs.push(hash(chunk));
+            found(Piece::Sign(chunk), hash(chunk));
         } else {
-            operators(word, before, looks_like_code, &mut signs);
+            operators(word, before, looks_like_code, |sign| {
+                found(Piece::Sign(sign), hash(sign));
+            });
         }
-        let pictures = chunk.chars().filter(|c| is_picture(*c));
-        signs.extend(pictures.map(|c| hash(c.encode_utf8(&mut [0; 4]))));
+        for picture in chunk.chars().filter(|c| is_picture(*c)) {
+            let mut bytes = [0; 4];
+            let sign = &*picture.encode_utf8(&mut bytes);
+            found(Piece::Sign(sign), hash(sign));
+        }
         before = Some(word);
     }
-    marks.sort_unstable();
-    marks.extend(signs);
-    marks
 }
 
 /// The case of a flag counts (`-r`, `-R`), elsewhere a name is the same in any case: people begin a
@@ -97,8 +120,8 @@ fn is_picture(c: char) -> bool {
         && !matches!(c, '\u{2212}' | '\u{25a0}'..='\u{25ff}')
 }
 
-/// The operators in or at `word` with what stands beside them.
-fn operators(word: &str, before: Option<&str>, looks_like_code: bool, marks: &mut Vec<u64>) {
+/// Calls `found` with the operators in or at `word` and what stands beside them.
+fn operators(word: &str, before: Option<&str>, looks_like_code: bool, mut found: impl FnMut(&str)) {
     const ALWAYS: &str = "=<>^";
     const BESIDE_NUMBERS: &str = "+-*/×÷−%";
     const IN_CODE: &str = "&|!~";
@@ -117,7 +140,7 @@ fn operators(word: &str, before: Option<&str>, looks_like_code: bool, marks: &mu
         let certain = word.contains(|c| ALWAYS.contains(c)) || looks_like_code;
         let between = before.is_some_and(|before| !before.is_empty() && is_operand(before));
         if certain || (between && word != "&" && word != "%") {
-            marks.push(hash(word));
+            found(word);
         }
         return;
     }
@@ -138,7 +161,7 @@ fn operators(word: &str, before: Option<&str>, looks_like_code: bool, marks: &mu
             if next.is_alphanumeric() && !next.is_ascii_digit() {
                 sign.push(next);
             }
-            marks.push(hash(&sign));
+            found(&sign);
         }
         previous = c;
     }

@@ -45,12 +45,16 @@ pub(super) struct Entry {
 
 impl Entry {
     /// What the word says by itself, and what the phrases say that it begins with `following`
-    /// (hashes of the stems behind it).
-    pub(super) fn marks<'a>(&'a self, following: &'a [u32]) -> impl Iterator<Item = Mark> + 'a {
+    /// (hashes of the stems behind it); each with how many words say so.
+    pub(super) fn marks<'a>(
+        &'a self,
+        following: &'a [u32],
+    ) -> impl Iterator<Item = (usize, Mark)> + 'a {
         let phrases = (self.phrases.iter())
             .filter(|phrase| following.starts_with(&phrase.rest))
-            .map(|phrase| phrase.mark);
-        self.marks.iter().copied().chain(phrases)
+            .map(|phrase| (1 + phrase.rest.len(), phrase.mark));
+        let words = self.marks.iter().map(|mark| (1, *mark));
+        words.chain(phrases)
     }
 }
 

@@ -3,7 +3,7 @@
 //! A number and its unit are one thing: 5 miles are not 5 kilometres. Equal spellings of one unit are
 //! one (`units.txt`).
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use super::lexicon::{Table, hash, lines};
 
@@ -30,8 +30,8 @@ static UNITS: LazyLock<Table<&'static str, &'static str>> = LazyLock::new(|| {
 });
 
 /// Reads the numbers among `words` (lower case, signs such as `$` and `%` included) and says of each
-/// word whether it is part of one.
-pub(super) fn read(words: &[&str], mut is_part: impl FnMut(usize)) -> Numbers {
+/// number which words are it, and its mark; the number 1 has none.
+pub(super) fn read(words: &[&str], mut number: impl FnMut(Range<usize>, Option<u64>)) -> Numbers {
     let mut numbers = Numbers::default();
     let mut at = 0;
     while let Some(word) = words.get(at) {
@@ -45,6 +45,7 @@ pub(super) fn read(words: &[&str], mut is_part: impl FnMut(usize)) -> Numbers {
         let mut end = at + used;
         let behind = words.get(end).copied().unwrap_or("");
         let before = at.checked_sub(1).and_then(|before| words.get(before));
+        let mut start = at;
         if amount.unit.is_empty() {
             let unit = match before {
                 Some(&("$" | "€" | "£" | "¥" | "₹")) => before.copied().unwrap_or(""),
@@ -52,17 +53,24 @@ pub(super) fn read(words: &[&str], mut is_part: impl FnMut(usize)) -> Numbers {
             };
             if let Some(unit) = UNITS.get(unit) {
                 amount.unit = unit;
-                end += usize::from(!matches!(before, Some(&("$" | "€" | "£" | "¥" | "₹"))));
+                if matches!(before, Some(&("$" | "€" | "£" | "¥" | "₹"))) {
+                    start -= 1;
+                } else {
+                    end += 1;
+                }
             }
         }
+        let mut mark = None;
         if amount.is_one() {
             numbers.ones.0 = numbers.ones.0.saturating_add(1);
         } else if amount.is_word_one() {
             numbers.ones.1 = numbers.ones.1.saturating_add(1);
         } else {
-            numbers.marks.push(hash(&amount.canonical()));
+            let hash = hash(&amount.canonical());
+            numbers.marks.push(hash);
+            mark = Some(hash);
         }
-        (at..end).for_each(&mut is_part);
+        number(start..end, mark);
         at = end;
     }
     numbers

@@ -15,6 +15,7 @@ use crate::{
     error::{UpstreamError, UpstreamErrorKind},
     ident::ProviderName,
     policy::key_ring::{KeyRing, NoneFree, Obstacle, Reason},
+    provider::KeyCount,
     telemetry::names,
     wire::error_body::ErrorObject,
 };
@@ -70,6 +71,15 @@ impl Keys {
             ring: Mutex::new(KeyRing::new(values.len())),
             values,
             clock,
+        }
+    }
+
+    /// How many there are, and how many of them are put aside.
+    pub(super) fn count(&self) -> KeyCount {
+        let now = self.clock.now();
+        KeyCount {
+            configured: self.values.len(),
+            put_aside: self.ring().aside(now).min(self.values.len()),
         }
     }
 
@@ -131,7 +141,7 @@ impl Keys {
 
 fn count(provider: &ProviderName, why: &'static str) {
     let provider = provider.to_string();
-    metrics::counter!(names::KEYS_PUT_ASIDE, "provider" => provider, "why" => why).increment(1);
+    metrics::counter!(names::KEYS_PUT_ASIDE, "provider" => provider, "reason" => why).increment(1);
 }
 
 /// What a call is told for which no key is free, after `last` failed, if any was tried.

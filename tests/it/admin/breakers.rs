@@ -232,7 +232,7 @@ async fn only_the_operator_changes_anything() {
     let foreign = post()
         .key("sk-admin_key")
         .header("sec-fetch-site", "cross-site");
-    assert_eq!(foreign.send().await.status, 400);
+    assert_eq!(foreign.send().await.status, 403);
     assert_eq!(ready(&gateway).await, "ready");
     assert_eq!(post().key("sk-admin_key").send().await.status, 200);
     assert_eq!(ready(&gateway).await, "degraded");

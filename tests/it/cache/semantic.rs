@@ -161,7 +161,7 @@ async fn only_the_wording_of_the_question_may_differ() {
             .await;
         assert_miss(
             &after(&gateway, &asking(FIRST), &with(asking(NEAR), other)).await,
-            "",
+            "absent",
         );
     }
 }
@@ -221,7 +221,10 @@ async fn an_answer_with_tool_calls_answers_equal_requests_only() {
     answer["choices"][0]["message"]["tool_calls"] = json!([call]);
     answer["choices"][0]["finish_reason"] = json!("tool_calls");
     upstream.script(Answer::json(&answer));
-    assert_miss(&after(&gateway, &asking(FIRST), &asking(NEAR)).await, "");
+    assert_miss(
+        &after(&gateway, &asking(FIRST), &asking(NEAR)).await,
+        "absent",
+    );
     assert_eq!(gateway.ask(&asking(FIRST)).send().await.way(), "exact");
 }
 

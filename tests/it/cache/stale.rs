@@ -40,6 +40,36 @@ async fn while_a_fresh_one_is_fetched() {
 }
 
 #[tokio::test]
+async fn what_the_gateway_asks_itself_is_nobodys_failure() {
+    let (upstream, gateway) = kept("stale_while_revalidate = \"30s\"").await;
+    gateway.clock.advance(Duration::from_secs(75));
+    upstream.script(Answer::error(500, "out of order"));
+    assert_eq!(gateway.ask(&asking(CRABS)).send().await.way(), "stale");
+    gateway.app.settle().await;
+    let requests = &gateway.stats().await["requests"];
+    assert_eq!(
+        (&requests["stale"], &requests["failed"]),
+        (&1.into(), &0.into())
+    );
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_same_refresh_is_not_counted_again() {
+    let (upstream, gateway) = kept("stale_while_revalidate = \"30s\"").await;
+    gateway.clock.advance(Duration::from_secs(75));
+    let (answer, steps) = Answer::stepwise();
+    upstream.script(answer);
+    for _ in 0..3 {
+        assert_eq!(gateway.ask(&streaming(CRABS)).send().await.way(), "stale");
+    }
+    drop(steps);
+    gateway.app.settle().await;
+    let requests = &gateway.stats().await["requests"];
+    let counts = ["miss", "stale", "coalesced", "exact", "failed"].map(|way| requests[way].clone());
+    assert_eq!(counts, [1, 3, 0, 0, 0].map(serde_json::Value::from));
+}
+
+#[tokio::test]
 async fn a_stream_is_refreshed_to_its_end() {
     let (_upstream, gateway) = kept("stale_while_revalidate = \"30s\"").await;
     gateway.clock.advance(Duration::from_secs(75));
@@ -69,6 +99,13 @@ async fn when_no_provider_answers() {
         (stale.status, stale.way(), stale.said().as_str()),
         (200, "stale", "answer 1")
     );
+    // It is one request, and the provider's time is not the gateway's.
+    let requests = &gateway.stats().await["requests"];
+    assert_eq!(
+        (&requests["stale"], &requests["failed"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(stale.header("x-refrain-attempts"), "1");
     // Somebody answers again.
     let fresh = gateway.ask(&asking(CRABS)).send().await;
     assert_eq!((fresh.way(), fresh.said().as_str()), ("miss", "answer 3"));

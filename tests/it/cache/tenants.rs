@@ -99,7 +99,7 @@ async fn strangers_are_refused_where_clients_are_configured() {
         .start()
         .await;
     gateway.ask(&asking(QUESTION)).key(ALICE).send().await;
-    for key in ["sk-alice_kez", "", "sk-upstream-5f1c9a7e"] {
+    for key in ["sk-alice_kez", "", "sk-planted-5f1c9a7e"] {
         let reply = gateway.ask(&asking(QUESTION)).key(key).send().await;
         assert_eq!(
             (reply.status, reply.header("www-authenticate")),

@@ -46,6 +46,9 @@ async fn an_equal_item_is_asked_for_once_whatever_the_encoding() {
         assert_eq!(numbers(&encoded), [narrow], "{number}");
     }
     assert_eq!(upstream.calls(), 4);
+    gateway.app.settle().await;
+    let first = gateway.get("/admin/api/requests/1").send().await.json();
+    assert_eq!(first["steps"][0]["outcome"], "ok");
     let stats = gateway.stats().await;
     assert_eq!(stats["requests"]["billed_tokens"], 16);
     assert_eq!(stats["requests"]["saved_tokens"], 32);

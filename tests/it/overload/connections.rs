@@ -19,7 +19,7 @@ const CLOSING: &str = "connection: close\r\n";
 async fn asked(gateway: &Gateway, line: &str) -> String {
     let mut client = Raw::connect(gateway.address).await;
     let written = client
-        .write(format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
+        .write(format!("{line} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())
         .await;
     assert!(written);
     client.read_to_end().await

@@ -5,6 +5,20 @@ use serde_json::json;
 use super::{Fake, gateway, post};
 use crate::support::{answer::Answer, client::Open, gateway::Gateway, upstream::KEY};
 
+/// How the calls of the latest request ended.
+async fn outcomes(gateway: &Gateway) -> Vec<serde_json::Value> {
+    gateway.app.settle().await;
+    let listed = gateway
+        .get("/admin/api/requests?limit=1")
+        .send()
+        .await
+        .json();
+    let path = format!("/admin/api/requests/{}", listed["requests"][0]["seq"]);
+    let whole = gateway.get(&path).send().await.json();
+    let steps = whole["steps"].as_array().unwrap().iter();
+    steps.map(|step| step["outcome"].clone()).collect()
+}
+
 async fn speak(gateway: &Gateway) -> Open {
     let body = r#"{"model": "tts", "input": "a", "stream_format": "sse"}"#;
     let asked = post(gateway, "/v1/audio/speech", "application/json", body);
@@ -25,6 +39,7 @@ async fn bytes_are_there_before_their_end_is() {
         drop(steps);
         let rest = open.rest().await;
         assert_eq!((rest.status, rest.body.len()), (200, 20_000));
+        assert_eq!(outcomes(&gateway).await, ["ok"]);
     }
 }
 
@@ -61,6 +76,7 @@ async fn what_breaks_is_no_whole_answer() {
     let event = rest.events().pop().unwrap();
     let event: serde_json::Value = serde_json::from_str(&event).unwrap();
     assert_eq!(event["error"]["code"], json!("upstream_error"));
+    assert_eq!(outcomes(&gateway).await, ["broken"]);
 
     let (answer, steps) = Answer::stepwise();
     fake.script(answer.header("content-type", "audio/mpeg"));

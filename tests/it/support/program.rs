@@ -144,6 +144,11 @@ impl Serving {
             self.err.read_to_string(&mut err)
         );
         rest.0.and(rest.1).unwrap();
+        // Scanned for what was planted when all suites are over.
+        if let Some(directory) = std::env::var_os("SUITE_OUTPUT") {
+            let name = format!("program-{}.log", self.child.id().unwrap_or_default());
+            std::fs::write(Path::new(&directory).join(name), &err).unwrap();
+        }
         Ended {
             code: self.child.wait().await.unwrap().code(),
             out,

@@ -22,9 +22,9 @@ use super::{
 };
 
 /// The one key that it accepts, if nothing else is said.
-pub(crate) const KEY: &str = "sk-upstream-5f1c9a7e";
+pub(crate) const KEY: &str = "sk-planted-5f1c9a7e";
 /// A key that it may be told to accept as well.
-pub(crate) const SECOND_KEY: &str = "sk-upstream-b2d07c44";
+pub(crate) const SECOND_KEY: &str = "sk-planted-b2d07c44";
 
 /// How a server wants to be asked.
 #[derive(Debug, Clone, Copy)]

@@ -131,13 +131,27 @@ async fn a_refused_line_is_named_by_its_number_in_the_file() {
         })
         .collect();
     let file = folder.write("lines", &lines.join("\n"));
-    let ended = run(command(&gateway, &["import", &file, "--batch", "3"])).await;
+    let import = ["import", &file, "--batch", "3"];
+    let named = |err: &str| -> Vec<String> {
+        err.lines()
+            .filter_map(|line| line.split_once(": ")?.0.strip_prefix("line "))
+            .map(str::to_owned)
+            .collect()
+    };
+    let checked = run(command(&gateway, &import)).await;
+    assert_eq!(checked.code, Some(1), "{}", checked.err);
+    assert_eq!(named(&checked.err), ["4", "9"]);
+    assert!(
+        checked.err.contains("9 good, 0 skipped, 2 refused")
+            && checked.err.contains("nothing was imported"),
+        "{}",
+        checked.err
+    );
+    assert_eq!(entries(&gateway).await, 0);
+
+    let ended = run(command(&gateway, &[&import[..], &["--partial"]].concat())).await;
     assert_eq!(ended.code, Some(1), "{}", ended.err);
-    let named = ended
-        .err
-        .lines()
-        .filter_map(|line| line.split_once(": ")?.0.strip_prefix("line "));
-    assert_eq!(named.collect::<Vec<_>>(), ["4", "9"]);
+    assert_eq!(named(&ended.err), ["4", "9"]);
     assert!(
         ended.err.contains("11 lines") && ended.err.contains("9 imported, 0 skipped, 2 refused"),
         "{}",
@@ -154,6 +168,13 @@ async fn a_batch_that_is_too_large_goes_in_parts() {
     lines[7] = line(7).replace("a number", &"long ".repeat(1000));
     let file = folder.write("lines", &lines.join("\n"));
     let ended = run(command(&gateway, &["import", &file])).await;
+    assert_eq!(
+        (ended.code, entries(&gateway).await),
+        (Some(1), 0),
+        "{}",
+        ended.err
+    );
+    let ended = run(command(&gateway, &["import", &file, "--partial"])).await;
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     assert!(
         ended

@@ -1,0 +1,344 @@
+//! One line of the log for each request, when it is over.
+//!
+//! A line holds names, numbers and reasons, in the words of headers and metrics, and none of the words of a client or a
+//! provider but the name of the model that was asked for, made [`inert`]. Lines are written by a thread of their own: a
+//! log that nobody reads fast enough holds up no request. Invariant: a line that is left out is counted, and the log is
+//! told so.
+
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::task::spawn_blocking;
+
+use super::{
+    facts::Tier,
+    journal::{Observer, Record, Stage},
+};
+use crate::{error::Fault, units::Usd};
+
+/// Lines that wait to be written at most; of each, its record is held.
+const MOST_WAITING: usize = 8192;
+/// How long lines are gathered: who wakes a thread for each pays more for that than for the line.
+const GATHERED: Duration = Duration::from_millis(5);
+/// The longest name of a model in a line, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// Which lines there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines {
+    /// Whether requests that were answered have one.
+    pub answered: bool,
+    /// From which time of its own on the gateway was slow.
+    pub slow: Duration,
+}
+
+/// Writes the lines.
+#[derive(Debug)]
+pub struct RequestLog {
+    lines: Lines,
+    /// Without one, lines are written where requests end.
+    writer: Option<Writer>,
+    waiting: Arc<Waiting>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    /// `None` says to look whether it is the end.
+    records: SyncSender<Option<Arc<Record>>>,
+    ended: Mutex<Option<Receiver<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    left_out: AtomicU64,
+    is_ending: AtomicBool,
+}
+
+impl RequestLog {
+    /// Such lines, written by a thread of their own.
+    #[must_use]
+    pub fn new(lines: Lines) -> Self {
+        let waiting = Arc::<Waiting>::default();
+        let (records, received) = sync_channel(MOST_WAITING);
+        let (done, ended) = channel();
+        let its = Arc::clone(&waiting);
+        let thread = thread::Builder::new()
+            .name("request-log".to_owned())
+            .spawn(move || {
+                write_all(&received, lines, &its);
+                // From here on, lines are written where requests end.
+                drop(received);
+                let _nobody_waits = done.send(());
+            });
+        let writer = thread.ok().map(|_| Writer {
+            records,
+            ended: Mutex::new(Some(ended)),
+        });
+        Self {
+            lines,
+            writer,
+            waiting,
+        }
+    }
+
+    /// Writes what waits, for no longer than `patience`.
+    pub async fn finish(&self, patience: Duration) {
+        let Some(writer) = &self.writer else { return };
+        let ended = {
+            let mut ended = writer.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.take()
+        };
+        self.waiting.is_ending.store(true, Ordering::Release);
+        // Where there is no room, the thread does not sleep.
+        let _awake = writer.records.try_send(None);
+        if let Some(ended) = ended {
+            let _given_up = spawn_blocking(move || ended.recv_timeout(patience)).await;
+        }
+    }
+}
+
+impl Observer for RequestLog {
+    fn over(&self, record: &Arc<Record>) {
+        let sent = match &self.writer {
+            Some(writer) => writer.records.try_send(Some(Arc::clone(record))),
+            None => Err(TrySendError::Disconnected(None)),
+        };
+        match sent {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                self.waiting.left_out.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(TrySendError::Disconnected(_)) => write(record, self.lines),
+        }
+    }
+}
+
+fn write_all(records: &Receiver<Option<Arc<Record>>>, lines: Lines, waiting: &Waiting) {
+    while let Ok(first) = records.recv() {
+        let next = std::iter::from_fn(|| records.try_recv().ok());
+        for record in std::iter::once(first).chain(next).flatten() {
+            write(&record, lines);
+        }
+        let left_out = waiting.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            tracing::warn!(
+                left_out,
+                "lines of requests are left out, the log is too slow"
+            );
+        }
+        if waiting.is_ending.load(Ordering::Acquire) {
+            break;
+        }
+        thread::sleep(GATHERED);
+    }
+}
+
+/// What is said of a request, and how loudly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing, but to who wants to know everything.
+    Quiet,
+    Answered,
+    GivenUp,
+    Refused,
+    Slow,
+    BrokenOff,
+    NotAnswered,
+    Failed,
+}
+
+impl Verdict {
+    fn of(record: &Record, lines: Lines) -> Self {
+        if record.inbound.is_none() || record.is_logged {
+            return Self::Quiet;
+        }
+        let failure = record.head.as_ref().and_then(|head| head.failure.as_ref());
+        match failure.map(|failure| failure.fault) {
+            Some(Fault::Gateway) => return Self::Failed,
+            Some(Fault::Upstream) => return Self::NotAnswered,
+            Some(Fault::Client) | None => {}
+        }
+        if record.is_broken_off() {
+            Self::BrokenOff
+        } else if record.own_time().is_some_and(|time| time >= lines.slow) {
+            Self::Slow
+        } else if failure.is_some() {
+            Self::Refused
+        } else if record.is_cut_short() {
+            Self::GivenUp
+        } else if lines.answered {
+            Self::Answered
+        } else {
+            Self::Quiet
+        }
+    }
+}
+
+/// The fields of a line are written once, whatever its level.
+macro_rules! line {
+    ($level:ident, $message:literal, $line:ident) => {
+        tracing::$level!(
+            target: "request",
+            request_id = &*$line.record.id,
+            trace_id = $line.trace_id,
+            client = $line.record.client.as_ref().map(crate::ident::ClientName::as_str),
+            method = $line.record.inbound.as_ref().map(|inbound| inbound.method.as_str()),
+            route = $line.record.inbound.as_ref().map(|inbound| inbound.route),
+            status = $line.head.map(|head| head.status),
+            cache = $line.facts.map(|facts| facts.way.as_str()),
+            reason = $line.facts.and_then(|facts| facts.reason),
+            tier = $line.facts.and_then(|facts| facts.tier).map(Tier::as_str),
+            similarity = $line.similarity,
+            provider = $line.facts.and_then(|facts| facts.provider.as_ref()).map(crate::ident::ProviderName::as_str),
+            model = $line.facts.and_then(|facts| facts.model.as_ref()).map(crate::ident::ModelId::as_str),
+            asked_model = $line.asked_model.as_deref(),
+            task = $line.facts.and_then(|facts| facts.task.as_ref()).map(crate::ident::TaskName::as_str),
+            attempts = $line.facts.map(|facts| facts.attempts),
+            input_tokens = $line.tokens.map(|(input, _)| input),
+            output_tokens = $line.tokens.map(|(_, output)| output),
+            trimmed_tokens = $line.facts.and_then(|facts| facts.trimmed).map(|tokens| tokens.0),
+            cost_usd = $line.cost.map(Usd::get),
+            saved_usd = $line.facts.and_then(|facts| facts.saved).map(Usd::get),
+            overhead_ms = $line.record.overhead().map(ms),
+            upstream_ms = $line.facts.map(|facts| ms(facts.upstream)),
+            head_ms = $line.record.answered.map(ms),
+            total_ms = ms($line.record.total),
+            read_ms = $line.read_ms,
+            lookup_ms = $line.lookup_ms,
+            embedding_ms = $line.embedding_ms,
+            delivered = $line.delivered,
+            error = $line.error,
+            $message
+        )
+    };
+}
+
+struct Line<'r> {
+    record: &'r Record,
+    head: Option<&'r super::journal::Head>,
+    facts: Option<&'r super::facts::Facts>,
+    trace_id: Option<String>,
+    asked_model: Option<Cow<'r, str>>,
+    similarity: Option<f64>,
+    tokens: Option<(u64, u64)>,
+    cost: Option<Usd>,
+    read_ms: Option<f64>,
+    lookup_ms: Option<f64>,
+    embedding_ms: Option<f64>,
+    delivered: Option<&'static str>,
+    error: Option<&'r str>,
+}
+
+impl<'r> Line<'r> {
+    fn new(record: &'r Record, verdict: Verdict) -> Self {
+        let head = record.head.as_ref();
+        let facts = head.and_then(|head| head.facts.as_ref());
+        let used = record.steps.iter().filter_map(|step| step.used);
+        let tokens = used
+            .map(|(usage, _)| (usage.input.0, usage.output.0))
+            .reduce(|a, b| (a.0.saturating_add(b.0), a.1.saturating_add(b.1)));
+        let took = |stage: &Stage| {
+            let steps = record.steps.iter().filter(|step| step.stage == *stage);
+            let times = steps.filter_map(|step| Some(step.ended?.saturating_sub(step.began)));
+            times.reduce(Duration::saturating_add).map(ms)
+        };
+        let is_slow = verdict == Verdict::Slow;
+        let delivered = record.inbound.as_ref().map(|_| {
+            if record.delivered.is_some() {
+                "whole"
+            } else {
+                "gone"
+            }
+        });
+        let failure = head.and_then(|head| head.failure.as_ref());
+        let broke_off = (verdict == Verdict::BrokenOff).then_some("the answer broke off");
+        Self {
+            record,
+            head,
+            facts,
+            trace_id: (record.trace.is_sampled).then(|| format!("{:032x}", record.trace.trace)),
+            asked_model: record.asked_model.as_deref().map(inert),
+            similarity: facts
+                .and_then(|facts| facts.tier?.similarity())
+                .map(|similarity| (f64::from(similarity.get()) * 1e4).round() / 1e4),
+            tokens,
+            cost: record.cost(),
+            read_ms: record.read.filter(|_| is_slow).map(ms),
+            lookup_ms: is_slow.then(|| took(&Stage::Lookup)).flatten(),
+            embedding_ms: is_slow.then(|| took(&Stage::Embedding)).flatten(),
+            delivered,
+            error: failure.map(|failure| &*failure.summary).or(broke_off),
+        }
+    }
+}
+
+/// Writes the line of `record`, if it has one.
+fn write(record: &Record, lines: Lines) {
+    let verdict = Verdict::of(record, lines);
+    if verdict == Verdict::Quiet && !tracing::enabled!(target: "request", tracing::Level::DEBUG) {
+        return;
+    }
+    let line = Line::new(record, verdict);
+    match verdict {
+        Verdict::Quiet => line!(debug, "over", line),
+        Verdict::Answered => line!(info, "answered", line),
+        Verdict::GivenUp => line!(info, "given up", line),
+        Verdict::Refused => line!(info, "refused", line),
+        Verdict::Slow => line!(warn, "slow", line),
+        Verdict::BrokenOff => line!(warn, "broken off", line),
+        Verdict::NotAnswered => line!(warn, "not answered", line),
+        Verdict::Failed => line!(error, "failed", line),
+    }
+}
+
+/// In milliseconds, to the microsecond.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact for the first 200 years; a request is shorter"
+)]
+fn ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
+/// A name that a client chose, of at most 200 bytes, with everything escaped that could do more than be read: control
+/// characters, what changes the direction of text, and what is not seen.
+#[must_use]
+pub fn inert(text: &str) -> Cow<'_, str> {
+    let end = text.floor_char_boundary(LONGEST_NAME);
+    let text = text.get(..end).unwrap_or_default();
+    if !text.contains(does_more_than_be_read) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if does_more_than_be_read(c) {
+            // Writing into a string does not fail.
+            let _written = write!(shown, "{}", c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown.truncate(shown.floor_char_boundary(LONGEST_NAME));
+    Cow::Owned(shown)
+}
+
+/// Controls, and the format characters of Unicode (category Cf) that are in use, with the separators of lines.
+fn does_more_than_be_read(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The log of this process: lines on standard error, for people or as JSON.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields, MakeWriter,
+        format::{Format, Full, Json, Writer},
+    },
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+/// What is logged, if nothing else is said.
+const FILTER: &str = "info,ort=warn";
+
+/// In which form lines are written; may be changed while they are.
+#[derive(Debug, Clone)]
+pub struct Form(Arc<AtomicBool>);
+
+impl Form {
+    /// For people from now on, or as JSON.
+    pub fn choose(&self, pretty: bool) {
+        self.0.store(pretty, Ordering::Relaxed);
+    }
+}
+
+/// Sends logs to standard error: for people, or as JSON, and with colours only on a terminal. `filter` is in the syntax
+/// of `RUST_LOG`.
+#[must_use]
+pub fn init(filter: Option<&str>, pretty: bool, is_terminal: bool) -> Form {
+    let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(FILTER));
+    let form = Form(Arc::new(AtomicBool::new(pretty)));
+    let subscriber = subscriber(filter, form.clone(), is_terminal, std::io::stderr);
+    // A second call is a test's; the first one's settings stay.
+    let _already_set = subscriber.try_init();
+    form
+}
+
+/// Writes what passes `filter` to `writer`.
+fn subscriber<W>(
+    filter: EnvFilter,
+    form: Form,
+    colours: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync + 'static
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let plain = Format::default().with_target(false);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(colours)
+        .event_format(Either {
+            form,
+            // Fields of spans are kept in one form only, so JSON can't have them. There are none of ours.
+            json: (plain.clone().json())
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false),
+            plain,
+        });
+    tracing_subscriber::registry().with(filter).with(layer)
+}
+
+/// Writes a line in the form of the moment.
+struct Either {
+    form: Form,
+    plain: Format<Full>,
+    json: Format<Json>,
+}
+
+impl<S, N> FormatEvent<S, N> for Either
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if self.form.0.load(Ordering::Relaxed) {
+            self.plain.format_event(context, writer, event)
+        } else {
+            self.json.format_event(context, writer, event)
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,277 @@
+//! What one request adds to the metrics, when it is over.
+//!
+//! Invariant: a hit looks nothing up by a label's text; each counter and timer is looked up once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use metrics::{Counter, Histogram};
+
+use super::{
+    facts::{Facts, Tier},
+    journal::{Head, Observer, Record, Stage, Step, UNASKED},
+    ledger::Way,
+    models::MODELS,
+    names,
+};
+use crate::{
+    ident::{ModelId, ProviderName},
+    wire::answer::Usage,
+};
+
+/// How an attempt ended well.
+const OK: &str = "ok";
+/// How one ended that nobody waited for any longer.
+const GIVEN_UP: &str = "given_up";
+/// What a provider says to whom it has had enough of.
+const RATE_LIMITED: &str = "rate_limited";
+
+/// Counts requests that are over.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    exact: Lookups,
+    canonical: Lookups,
+    semantic: Lookups,
+    missed: Counter,
+    overhead_of_hits: Histogram,
+    overhead_of_calls: Histogram,
+    embedding: Histogram,
+    targets: Mutex<HashMap<Called, Arc<Target>>>,
+}
+
+/// What a tier has answered.
+#[derive(Debug)]
+struct Lookups {
+    hit: Counter,
+    stale: Counter,
+}
+
+/// What somebody was asked for.
+type Called = (ProviderName, ModelId, &'static str);
+
+/// The metrics of calls that went well.
+#[derive(Debug)]
+struct Target {
+    answers: Counter,
+    duration: Histogram,
+    first_chunk: Histogram,
+    input: Histogram,
+    output: Histogram,
+}
+
+impl Default for RequestMetrics {
+    fn default() -> Self {
+        let lookups = |tier: &'static str, result: &'static str| metrics::counter!(names::CACHE_LOOKUPS, "tier" => tier, "result" => result);
+        let of_tier = |tier| Lookups {
+            hit: lookups(tier, "hit"),
+            stale: lookups(tier, "stale"),
+        };
+        let overhead =
+            |cached: &'static str| metrics::histogram!(names::OVERHEAD, "cached" => cached);
+        Self {
+            exact: of_tier("exact"),
+            canonical: of_tier("canonical"),
+            semantic: of_tier("semantic"),
+            missed: lookups("none", "miss"),
+            overhead_of_hits: overhead("yes"),
+            overhead_of_calls: overhead("no"),
+            embedding: metrics::histogram!(names::EMBEDDING_DURATION),
+            targets: Mutex::default(),
+        }
+    }
+}
+
+impl Observer for RequestMetrics {
+    fn over(&self, record: &Arc<Record>) {
+        match &record.head {
+            Some(head) => self.answered(head, record.overhead()),
+            // Its client was gone before there was any.
+            None if record.steps.iter().any(is_vain_lookup) => self.missed.increment(1),
+            None => {}
+        }
+        if !record.steps.is_empty() {
+            let operation = record
+                .head
+                .as_ref()
+                .map_or("chat", |head| operation(head.route));
+            for step in &record.steps {
+                self.step(step, operation, record.total);
+            }
+        }
+    }
+}
+
+impl RequestMetrics {
+    fn answered(&self, head: &Head, overhead: Option<Duration>) {
+        let Some(facts) = &head.facts else { return };
+        self.looked_up(facts);
+        // A request that failed does not say how long providers were waited for.
+        let is_answered = head.failure.is_none() && head.status < 300;
+        if let Some(overhead) = overhead.filter(|_| is_answered) {
+            match facts.way {
+                Way::Exact | Way::Semantic | Way::Stale => self.overhead_of_hits.record(overhead),
+                Way::Miss | Way::Bypass => self.overhead_of_calls.record(overhead),
+                // Its time was that of another request.
+                Way::Coalesced | Way::Background => {}
+            }
+        }
+    }
+
+    fn looked_up(&self, facts: &Facts) {
+        let tier = match facts.tier {
+            Some(Tier::Surface) => &self.canonical,
+            Some(Tier::Semantic(_)) => &self.semantic,
+            Some(Tier::Exact) | None => &self.exact,
+        };
+        match facts.way {
+            Way::Exact | Way::Semantic => tier.hit.increment(1),
+            Way::Stale => tier.stale.increment(1),
+            Way::Coalesced | Way::Miss => self.missed.increment(1),
+            Way::Bypass | Way::Background => {}
+        }
+    }
+
+    fn step(&self, step: &Step, operation: &'static str, total: Duration) {
+        let took = step.ended.unwrap_or(total).saturating_sub(step.began);
+        match &step.stage {
+            Stage::Embedding if step.outcome.is_some() => self.embedding.record(took),
+            Stage::Attempt { provider, model } => {
+                let outcome = step.outcome.unwrap_or(GIVEN_UP);
+                if outcome == OK {
+                    MODELS.answered(provider, model);
+                    let target = self.target((provider.clone(), model.clone(), operation));
+                    target.answered(step, took);
+                } else {
+                    failed(provider, model, operation, outcome, took);
+                }
+            }
+            Stage::Embedding | Stage::Lookup => {}
+        }
+    }
+
+    /// What counts calls like this one. There are no more of them than models with a name and kinds of operations.
+    fn target(&self, called: Called) -> Arc<Target> {
+        let (provider, model, operation) = called;
+        if !MODELS.knows(&provider, &model) {
+            return Arc::new(Target::new(&provider, &model, operation));
+        }
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let called = (provider, model, operation);
+        if let Some(known) = targets.get(&called) {
+            return Arc::clone(known);
+        }
+        let target = Arc::new(Target::new(&called.0, &called.1, operation));
+        targets.insert(called, Arc::clone(&target));
+        target
+    }
+}
+
+impl Target {
+    fn new(provider: &ProviderName, model: &ModelId, operation: &'static str) -> Self {
+        let model = MODELS.label(provider, model);
+        let provider = provider.as_str();
+        let tokens = |kind: &'static str| {
+            metrics::histogram!(
+                names::UPSTREAM_TOKENS,
+                "gen_ai_operation_name" => operation,
+                "gen_ai_provider_name" => provider.to_owned(),
+                "gen_ai_request_model" => model.to_owned(),
+                "gen_ai_token_type" => kind,
+            )
+        };
+        Self {
+            answers: metrics::counter!(
+                names::UPSTREAM_ATTEMPTS, "provider" => provider.to_owned(), "outcome" => OK
+            ),
+            duration: duration(operation, provider, model, ""),
+            first_chunk: metrics::histogram!(
+                names::UPSTREAM_FIRST_CHUNK,
+                "gen_ai_operation_name" => operation,
+                "gen_ai_provider_name" => provider.to_owned(),
+                "gen_ai_request_model" => model.to_owned(),
+            ),
+            input: tokens("input"),
+            output: tokens("output"),
+        }
+    }
+
+    fn answered(&self, step: &Step, took: Duration) {
+        self.answers.increment(1);
+        self.duration.record(took);
+        if let Some(answered) = step.answered {
+            self.first_chunk.record(answered.saturating_sub(step.began));
+        }
+        if let Some((Usage { input, output }, _)) = step.used {
+            #[expect(clippy::cast_precision_loss, reason = "sums for people")]
+            let counts = [
+                (&self.input, input.0 as f64),
+                (&self.output, output.0 as f64),
+            ];
+            for (histogram, count) in counts {
+                histogram.record(count);
+            }
+        }
+    }
+}
+
+fn duration(
+    operation: &'static str,
+    provider: &str,
+    model: &str,
+    error: &'static str,
+) -> Histogram {
+    metrics::histogram!(
+        names::UPSTREAM_DURATION,
+        "gen_ai_operation_name" => operation,
+        "gen_ai_provider_name" => provider.to_owned(),
+        "gen_ai_request_model" => model.to_owned(),
+        "error_type" => error,
+    )
+}
+
+fn failed(
+    provider: &ProviderName,
+    model: &ModelId,
+    operation: &'static str,
+    outcome: &'static str,
+    took: Duration,
+) {
+    let name = provider.to_string();
+    metrics::counter!(names::UPSTREAM_ATTEMPTS, "provider" => name.clone(), "outcome" => outcome)
+        .increment(1);
+    if outcome == RATE_LIMITED {
+        metrics::counter!(names::RATE_LIMITED, "provider" => name).increment(1);
+    }
+    if !UNASKED.contains(&outcome) {
+        let model = MODELS.label(provider, model);
+        duration(operation, provider.as_str(), model, outcome).record(took);
+    }
+}
+
+fn is_vain_lookup(step: &Step) -> bool {
+    const TIERS: [&str; 3] = ["exact", "canonical", "semantic"];
+    step.stage == Stage::Lookup
+        && step
+            .outcome
+            .is_some_and(|outcome| !TIERS.contains(&outcome))
+}
+
+/// The conventions' word for what a route is asked for, or the like of one.
+fn operation(route: &str) -> &'static str {
+    match route {
+        "/v1/completions" => "text_completion",
+        "/v1/embeddings" => "embeddings",
+        "/v1/moderations" => "moderations",
+        "/v1/rerank" => "rerank",
+        "/v1/audio" => "audio",
+        "/v1/images" => "images",
+        route if route.starts_with("/v1beta/") => "generate_content",
+        _ => "chat",
+    }
+}
+
+#[cfg(test)]
+mod tests;
