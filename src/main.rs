@@ -50,19 +50,20 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let is_terminal = io::stderr().is_terminal();
-    let form = telemetry::logs::init(environment("RUST_LOG").as_deref(), is_terminal, is_terminal);
+    let log = telemetry::logs::init(environment("RUST_LOG").as_deref(), is_terminal, is_terminal);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(run(arguments.command, &form));
+            let result = runtime.block_on(run(arguments.command, &log.form));
             // What still runs where it holds nobody up (reading a lost mount, say) does not hold this up.
             runtime.shutdown_timeout(LAST_WORDS);
             result
         }
         Err(error) => Err(format!("cannot start: {error}").into()),
     };
+    log.finish(LAST_WORDS);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, code }) => {

@@ -14,6 +14,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+pub use self::reloaded::Reloaded;
 use self::watched::Content;
 pub(super) use self::watched::Watched;
 use super::{
@@ -36,6 +37,7 @@ use crate::{
     telemetry::{names, peers::Peers},
 };
 
+mod reloaded;
 #[cfg(test)]
 mod tests;
 mod watched;
@@ -57,21 +59,6 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// All that is wrong with it, for people, in lines. Never holds a secret.
     fn parse(&self, text: &str) -> Result<(Config, Vec<Notice>), String>;
-}
-
-/// What a reload has done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reloaded {
-    /// The number of the configuration in force.
-    pub generation: u64,
-    /// Active providers that went on as they were.
-    pub kept: Vec<ProviderName>,
-    /// Active providers that are new, or other than before.
-    pub renewed: Vec<ProviderName>,
-    /// Formerly active providers that are not there any more.
-    pub dropped: Vec<ProviderName>,
-    /// Settings of the new configuration that take effect only at the next start.
-    pub needs_restart: Vec<&'static str>,
 }
 
 /// Replaces what the configuration says.
@@ -428,28 +415,6 @@ const NO_PLACE: &str = "there is no place to keep it: set `data_dir` in [cache]"
 
 /// What is told where a source panics.
 const BROKEN: &str = "reading the configuration failed; the log says why";
-
-impl Reloaded {
-    fn tell(&self) {
-        let names = |names: &[ProviderName]| {
-            let names: Vec<&str> = names.iter().map(ProviderName::as_str).collect();
-            names.join(", ")
-        };
-        tracing::info!(
-            generation = self.generation,
-            kept = names(&self.kept),
-            renewed = names(&self.renewed),
-            dropped = names(&self.dropped),
-            "the configuration was reloaded"
-        );
-        if !self.needs_restart.is_empty() {
-            tracing::warn!(
-                settings = self.needs_restart.join(", "),
-                "some settings take effect at the next start only"
-            );
-        }
-    }
-}
 
 fn count(outcome: &'static str, times: u64) {
     metrics::counter!(names::CONFIG_RELOADS, "outcome" => outcome).increment(times);

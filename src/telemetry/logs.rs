@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tracing::{Event, Subscriber};
@@ -20,12 +21,31 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+mod queue;
+
+use self::queue::Queue;
+
 /// What is logged, if nothing else is said.
 const FILTER: &str = "info,ort=warn";
 
 /// In which form lines are written; may be changed while they are.
 #[derive(Debug, Clone)]
 pub struct Form(Arc<AtomicBool>);
+
+/// The log, for whoever ends the process.
+#[derive(Debug)]
+pub struct Log {
+    /// In which form lines are written.
+    pub form: Form,
+    queue: Queue,
+}
+
+impl Log {
+    /// Waits until all lines so far are written, for no longer than `patience`.
+    pub fn finish(&self, patience: Duration) {
+        self.queue.flush(patience);
+    }
+}
 
 impl Form {
     /// For people from now on, or as JSON.
@@ -37,14 +57,15 @@ impl Form {
 /// Sends logs to standard error: for people, or as JSON, and with colours only on a terminal. `filter` is in the syntax
 /// of `RUST_LOG`.
 #[must_use]
-pub fn init(filter: Option<&str>, pretty: bool, is_terminal: bool) -> Form {
+pub fn init(filter: Option<&str>, pretty: bool, is_terminal: bool) -> Log {
     let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(FILTER));
     let form = Form(Arc::new(AtomicBool::new(pretty)));
-    let subscriber = subscriber(filter, form.clone(), is_terminal, std::io::stderr);
+    let queue = Queue::new(std::io::stderr());
+    let subscriber = subscriber(filter, form.clone(), is_terminal, queue.clone());
     // A second call is a test's; the first one's settings stay.
     let _already_set = subscriber.try_init();
-    form
+    Log { form, queue }
 }
 
 /// Writes what passes `filter` to `writer`.
