@@ -63,15 +63,13 @@ fn main() -> ExitCode {
         }
         Err(error) => Err(format!("cannot start: {error}").into()),
     };
-    log.finish(LAST_WORDS);
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { message, code }) => {
-            // Standard error may be closed; the exit code still tells.
-            let _closed = writeln!(io::stderr(), "error: {message}");
-            code
-        }
-    }
+    let (words, code) = match result {
+        Ok(()) => (None, ExitCode::SUCCESS),
+        Err(Failure { message, code }) => (Some(format!("error: {message}\n")), code),
+    };
+    // Standard error may be closed, or read by nobody; the exit code still tells.
+    log.close(words.as_deref(), LAST_WORDS);
+    code
 }
 
 async fn run(command: Command, form: &telemetry::logs::Form) -> Result<(), Failure> {

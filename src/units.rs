@@ -4,6 +4,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::ident::words;
+
 /// A cosine similarity: finite and within −1 ..= 1, so that it has a total order.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Similarity(f32);
@@ -64,22 +66,12 @@ pub enum Policy {
     Loose,
 }
 
-impl Policy {
+words! {
     /// The policies with their names in configuration and requests.
-    pub const NAMES: [(&'static str, Self); 3] = [
-        ("strict", Self::Strict),
-        ("balanced", Self::Balanced),
-        ("loose", Self::Loose),
-    ];
-
-    /// The name in configuration and requests.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Strict => "strict",
-            Self::Balanced => "balanced",
-            Self::Loose => "loose",
-        }
+    pub Policy {
+        Strict = "strict",
+        Balanced = "balanced",
+        Loose = "loose",
     }
 }
 

@@ -105,7 +105,6 @@ impl Telling {
         if let Some(traces) = &self.traces {
             traces.finish(LAST_WORDS).await;
         }
-        self.log.finish(LAST_WORDS).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{quantity::ByteSize, secret::Secret};
 use crate::{
-    ident::ModelId,
+    ident::{ModelId, words},
     units::{Admission, Share},
 };
 
@@ -75,10 +75,12 @@ pub enum CacheMode {
     Shadow,
 }
 
-impl CacheMode {
+words! {
     /// The modes with their names in the file.
-    pub(crate) const NAMES: [(&'static str, Self); 2] =
-        [("serve", Self::Serve), ("shadow", Self::Shadow)];
+    pub(crate) CacheMode {
+        Serve = "serve",
+        Shadow = "shadow",
+    }
 }
 
 /// Who shares entries.
@@ -91,9 +93,12 @@ pub enum CacheScope {
     User,
 }
 
-impl CacheScope {
+words! {
     /// The scopes with their names in the file.
-    pub(crate) const NAMES: [(&'static str, Self); 2] = [("key", Self::Key), ("user", Self::User)];
+    pub(crate) CacheScope {
+        Key = "key",
+        User = "user",
+    }
 }
 
 /// What a model, a client or a task says about the cache; `None` leaves it as it is elsewhere.

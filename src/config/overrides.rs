@@ -10,7 +10,7 @@ use super::{
 };
 
 /// The sections whose settings the environment may set: those that are there once.
-const SECTIONS: [&str; 7] = [
+pub(super) const SECTIONS: [&str; 7] = [
     "server",
     "admin",
     "embedding",

@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 
 use super::{compat::Compat, pattern::ModelPattern, secret::Secret};
 use crate::{
-    ident::ProviderName,
+    ident::{ProviderName, words},
     policy::{breaker, limit::Limits, retry},
 };
 
@@ -69,26 +69,14 @@ pub enum ProviderKind {
     Demo,
 }
 
-impl ProviderKind {
+words! {
     /// All kinds, by the name they have in the file.
-    pub(crate) const NAMES: [(&'static str, Self); 5] = [
-        ("openai", Self::OpenAi),
-        ("gemini", Self::Gemini),
-        ("anthropic", Self::Anthropic),
-        ("ollama", Self::Ollama),
-        ("demo", Self::Demo),
-    ];
-
-    /// The kind as it is written in the file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Gemini => "gemini",
-            Self::Anthropic => "anthropic",
-            Self::Ollama => "ollama",
-            Self::Demo => "demo",
-        }
+    pub(crate) ProviderKind {
+        OpenAi = "openai",
+        Gemini = "gemini",
+        Anthropic = "anthropic",
+        Ollama = "ollama",
+        Demo = "demo",
     }
 }
 

@@ -9,13 +9,13 @@ use reqwest::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    AllowedModels, CacheMode, CacheScope, Client, Config, Endpoint, LogForm, Model, Provider,
-    RouteRules, Secret, Target, TargetModel, Task, cache::CacheOverrides, quantity::show_duration,
+    AllowedModels, Client, Config, Endpoint, Model, Provider, RouteRules, Secret, Target,
+    TargetModel, Task, cache::CacheOverrides, quantity::show_duration,
 };
 use crate::{
     clock::UnixMillis,
-    policy::{limit::Limits, routing::strategy::Strategy, spend::Budget, truncate::Overflow},
-    units::{Admission, Policy, Price},
+    policy::{limit::Limits, spend::Budget},
+    units::{Admission, Price},
 };
 
 impl Config {
@@ -41,7 +41,7 @@ impl Config {
                 "default_task": self.routing.default_task.as_ref().map(ToString::to_string),
                 "margin": self.routing.margin.get(),
                 "pin_conversations": self.routing.pin_conversations,
-                "on_overflow": name_of(&Overflow::NAMES, self.routing.on_overflow),
+                "on_overflow": self.routing.on_overflow.as_str(),
             },
             "clients": self.clients.iter().map(client).collect::<Vec<_>>(),
             "providers": self.providers.iter().map(provider).collect::<Vec<_>>(),
@@ -90,14 +90,14 @@ impl Config {
         json!({
             "enabled": cache.enabled,
             "semantic": cache.semantic,
-            "mode": name_of(&CacheMode::NAMES, cache.mode),
+            "mode": cache.mode.as_str(),
             "policy": policy,
             "threshold": threshold,
             "learning": cache.learning,
             "max_false_hits": cache.max_false_hits.get(),
             "shadow_checks": cache.shadow_checks.get(),
             "judge_model": cache.judge_model.as_ref().map(ToString::to_string),
-            "scope": name_of(&CacheScope::NAMES, cache.scope),
+            "scope": cache.scope.as_str(),
             "ttl": show_duration(cache.ttl),
             "volatile_ttl": show_duration(cache.volatile_ttl),
             "volatile_patterns": cache.volatile_patterns,
@@ -118,7 +118,7 @@ impl Config {
         let telemetry = &self.telemetry;
         let traces = telemetry.traces.as_ref();
         json!({
-            "logs": name_of(&LogForm::NAMES, telemetry.logs),
+            "logs": telemetry.logs.as_str(),
             "log_requests": telemetry.log_requests,
             "slow_request": show_duration(telemetry.slow_request),
             "recent_requests": telemetry.recent_requests,
@@ -144,7 +144,7 @@ fn client(client: &Client) -> Value {
         },
         "cache": overrides(&client.cache),
         "max_input_tokens": client.max_input_tokens.map(|tokens| tokens.0),
-        "on_overflow": client.on_overflow.map(|overflow| name_of(&Overflow::NAMES, overflow)),
+        "on_overflow": client.on_overflow.map(|overflow| overflow.as_str()),
         "limits": limits(&client.limits),
         "budget": budget.map(|budget: Budget| json!({
             "daily_usd": budget.daily.map(|usd| usd.get()),
@@ -228,13 +228,13 @@ fn task(task: &Task) -> Value {
 
 fn rules(rules: &RouteRules) -> Value {
     json!({
-        "strategy": name_of(&Strategy::NAMES, rules.strategy),
+        "strategy": rules.strategy.as_str(),
         "weights": rules.weights,
         "fallbacks": targets(&rules.fallbacks),
         "context_window_fallbacks": targets(&rules.context_window_fallbacks),
         "content_policy_fallbacks": targets(&rules.content_policy_fallbacks),
         "max_input_tokens": rules.max_input_tokens.map(|tokens| tokens.0),
-        "on_overflow": rules.on_overflow.map(|overflow| name_of(&Overflow::NAMES, overflow)),
+        "on_overflow": rules.on_overflow.map(|overflow| overflow.as_str()),
         "hedge": rules.hedge.map(|hedge| json!({
             "quantile": hedge.quantile.get(),
             "min_wait": show_duration(hedge.min_wait),
@@ -274,7 +274,7 @@ fn overrides(overrides: &CacheOverrides) -> Value {
 
 fn admission(admission: Admission) -> (Option<&'static str>, Option<f64>) {
     match admission {
-        Admission::Policy(policy) => (Some(name_of(&Policy::NAMES, policy)), None),
+        Admission::Policy(policy) => (Some(policy.as_str()), None),
         // As it is written: 0.93, not the nearest number with seven digits.
         Admission::Threshold(threshold) => (None, threshold.get().to_string().parse().ok()),
     }
@@ -310,11 +310,6 @@ fn seconds(at: UnixMillis) -> u64 {
 
 fn is_set(secret: Option<&Secret>) -> &'static str {
     if secret.is_some() { "set" } else { "not set" }
-}
-
-fn name_of<T: PartialEq + Copy>(names: &[(&'static str, T)], value: T) -> &'static str {
-    let found = names.iter().find(|(_, named)| *named == value);
-    found.map_or("", |(name, _)| name)
 }
 
 #[cfg(test)]

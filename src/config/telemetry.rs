@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::units::Share;
+use crate::{ident::words, units::Share};
 
 /// `[telemetry]`: logs, recent requests, traces.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,11 +51,11 @@ pub enum LogForm {
     Pretty,
 }
 
-impl LogForm {
+words! {
     /// The forms with their names in the file.
-    pub(crate) const NAMES: [(&'static str, Self); 3] = [
-        ("auto", Self::Auto),
-        ("json", Self::Json),
-        ("pretty", Self::Pretty),
-    ];
+    pub(crate) LogForm {
+        Auto = "auto",
+        Json = "json",
+        Pretty = "pretty",
+    }
 }

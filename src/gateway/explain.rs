@@ -14,12 +14,7 @@ use super::{
     journey::{Inquiry, Leg, plan},
     prompt::Counts,
 };
-use crate::{
-    error::Error,
-    policy::{routing::strategy::Strategy, truncate::Overflow},
-    telemetry::ledger::Way,
-    units::Tokens,
-};
+use crate::{error::Error, telemetry::ledger::Way, units::Tokens};
 
 /// A decision, with its reasons.
 #[derive(Debug, Serialize)]
@@ -174,8 +169,8 @@ impl Gateway {
             model: request.model().to_owned(),
             task: work(route, chosen),
             pinned: pinned.map(|pin| format!("{}/{}", pin.provider, pin.model)),
-            strategy: name_of(&Strategy::NAMES, route.strategy),
-            on_overflow: name_of(&Overflow::NAMES, budget.on_overflow),
+            strategy: route.strategy.as_str(),
+            on_overflow: budget.on_overflow.as_str(),
             tokens: targets.first().map(|stop| stop.tokens).unwrap_or_default(),
             targets,
             trimmed_tokens: trimmed,
@@ -214,11 +209,4 @@ fn role(place: usize) -> &'static str {
 
 fn in_ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-fn name_of<T: PartialEq + Copy>(names: &'static [(&'static str, T)], value: T) -> &'static str {
-    let mut names = names.iter();
-    names
-        .find(|(_, other)| *other == value)
-        .map_or("", |(name, _)| name)
 }

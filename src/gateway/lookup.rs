@@ -140,33 +140,25 @@ impl Gateway {
         journal: &Arc<Journal>,
     ) -> Lookup {
         let noting = journal.begin(Stage::Lookup);
-        let lookup = self.by_any(identity, plan, terms, journal).await;
+        let keyed = self.by_key(identity, plan, |fingerprint| {
+            self.find(fingerprint, terms.max_age)
+        });
+        let lookup = match keyed.hit {
+            Some(found) => Lookup::Hit(found),
+            None => {
+                let missed = Missed {
+                    stale: keyed.stale,
+                    ..Missed::default()
+                };
+                self.by_meaning(identity, plan, terms, journal, missed)
+                    .await
+            }
+        };
         noting.ended(match &lookup {
             Lookup::Hit(found) => found.tier.as_str(),
             Lookup::Miss(missed) => missed.reason.unwrap_or(Word::Absent.as_str()),
         });
         lookup
-    }
-
-    async fn by_any(
-        &self,
-        identity: &Identity,
-        plan: &Plan,
-        terms: Terms,
-        journal: &Arc<Journal>,
-    ) -> Lookup {
-        let keyed = self.by_key(identity, plan, |fingerprint| {
-            self.find(fingerprint, terms.max_age)
-        });
-        if let Some(found) = keyed.hit {
-            return Lookup::Hit(found);
-        }
-        let missed = Missed {
-            stale: keyed.stale,
-            ..Missed::default()
-        };
-        self.by_meaning(identity, plan, terms, journal, missed)
-            .await
     }
 
     /// What an equal request, or one of the same surface, was answered with, as `find` finds it.

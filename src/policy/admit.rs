@@ -270,7 +270,7 @@ pub fn admit(shortlist: &Shortlist, scores: &[Score], point: Score) -> Verdict {
 mod tests {
     use super::*;
 
-    fn decide(question: &str, point: f32, candidates: &[(f32, &str)]) -> Verdict {
+    fn listed(question: &str, candidates: &[(f32, &str)]) -> Shortlist {
         let wordings: Vec<_> = candidates
             .iter()
             .map(|(similarity, text)| (Similarity::new(*similarity).unwrap(), Wording::of(text)))
@@ -278,7 +278,11 @@ mod tests {
         let near = wordings
             .iter()
             .map(|(similarity, wording)| (*similarity, wording));
-        let list = shortlist(&Wording::of(question), Score::RETRIEVAL, near);
+        shortlist(&Wording::of(question), Score::RETRIEVAL, near)
+    }
+
+    fn decide(question: &str, point: f32, candidates: &[(f32, &str)]) -> Verdict {
+        let list = listed(question, candidates);
         let pairs: Vec<_> = list
             .survivors
             .iter()
@@ -362,14 +366,7 @@ mod tests {
 
     #[test]
     fn of_each_candidate_it_is_known_what_became_of_it() {
-        let wordings: Vec<_> = NEAR
-            .iter()
-            .map(|(similarity, text)| (Similarity::new(*similarity).unwrap(), Wording::of(text)))
-            .collect();
-        let near = wordings
-            .iter()
-            .map(|(similarity, wording)| (*similarity, wording));
-        let list = shortlist(&Wording::of("turn on dark mode"), Score::RETRIEVAL, near);
+        let list = listed("turn on dark mode", &NEAR);
         let expected = [
             Sifted::Vetoed(Veto::Opposites),
             Sifted::Survives,

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::conversation::Conversation;
 pub use self::{counter::Counter, told::told_window};
-use crate::{units::Tokens, wire::chat::Cut};
+use crate::{ident::words, units::Tokens, wire::chat::Cut};
 
 mod conversation;
 mod counter;
@@ -45,13 +45,13 @@ pub enum Overflow {
     Reject,
 }
 
-impl Overflow {
+words! {
     /// All, by their names in the file.
-    pub const NAMES: [(&'static str, Self); 3] = [
-        ("larger_model", Self::LargerModel),
-        ("trim", Self::Trim),
-        ("reject", Self::Reject),
-    ];
+    pub Overflow {
+        LargerModel = "larger_model",
+        Trim = "trim",
+        Reject = "reject",
+    }
 }
 
 /// How a conversation is made to fit.

@@ -1,23 +1,9 @@
 //! One line of the log for each request, when it is over.
 //!
 //! A line holds names, numbers and reasons, in the words of headers and metrics, and none of the words of a client or a
-//! provider but the name of the model that was asked for, made [`inert`]. Lines are written by a thread of their own: a
-//! log that nobody reads fast enough holds up no request. Invariant: a line that is left out is counted, and the log is
-//! told so.
+//! provider but the name of the model that was asked for, made [`inert`].
 
-use std::{
-    borrow::Cow,
-    fmt::Write as _,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel},
-    },
-    thread,
-    time::Duration,
-};
-
-use tokio::task::spawn_blocking;
+use std::{borrow::Cow, fmt::Write as _, sync::Arc, time::Duration};
 
 use super::{
     facts::Tier,
@@ -25,10 +11,6 @@ use super::{
 };
 use crate::{error::Fault, units::Usd};
 
-/// Lines that wait to be written at most; of each, its record is held.
-const MOST_WAITING: usize = 8192;
-/// How long lines are gathered: who wakes a thread for each pays more for that than for the line.
-const GATHERED: Duration = Duration::from_millis(5);
 /// The longest name of a model in a line, in bytes.
 const LONGEST_NAME: usize = 200;
 
@@ -45,100 +27,19 @@ pub struct Lines {
 #[derive(Debug)]
 pub struct RequestLog {
     lines: Lines,
-    /// Without one, lines are written where requests end.
-    writer: Option<Writer>,
-    waiting: Arc<Waiting>,
-}
-
-#[derive(Debug)]
-struct Writer {
-    /// `None` says to look whether it is the end.
-    records: SyncSender<Option<Arc<Record>>>,
-    ended: Mutex<Option<Receiver<()>>>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    left_out: AtomicU64,
-    is_ending: AtomicBool,
 }
 
 impl RequestLog {
-    /// Such lines, written by a thread of their own.
+    /// Such lines.
     #[must_use]
     pub fn new(lines: Lines) -> Self {
-        let waiting = Arc::<Waiting>::default();
-        let (records, received) = sync_channel(MOST_WAITING);
-        let (done, ended) = channel();
-        let its = Arc::clone(&waiting);
-        let thread = thread::Builder::new()
-            .name("request-log".to_owned())
-            .spawn(move || {
-                write_all(&received, lines, &its);
-                // From here on, lines are written where requests end.
-                drop(received);
-                let _nobody_waits = done.send(());
-            });
-        let writer = thread.ok().map(|_| Writer {
-            records,
-            ended: Mutex::new(Some(ended)),
-        });
-        Self {
-            lines,
-            writer,
-            waiting,
-        }
-    }
-
-    /// Writes what waits, for no longer than `patience`.
-    pub async fn finish(&self, patience: Duration) {
-        let Some(writer) = &self.writer else { return };
-        let ended = {
-            let mut ended = writer.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.take()
-        };
-        self.waiting.is_ending.store(true, Ordering::Release);
-        // Where there is no room, the thread does not sleep.
-        let _awake = writer.records.try_send(None);
-        if let Some(ended) = ended {
-            let _given_up = spawn_blocking(move || ended.recv_timeout(patience)).await;
-        }
+        Self { lines }
     }
 }
 
 impl Observer for RequestLog {
     fn over(&self, record: &Arc<Record>) {
-        let sent = match &self.writer {
-            Some(writer) => writer.records.try_send(Some(Arc::clone(record))),
-            None => Err(TrySendError::Disconnected(None)),
-        };
-        match sent {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                self.waiting.left_out.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(TrySendError::Disconnected(_)) => write(record, self.lines),
-        }
-    }
-}
-
-fn write_all(records: &Receiver<Option<Arc<Record>>>, lines: Lines, waiting: &Waiting) {
-    while let Ok(first) = records.recv() {
-        let next = std::iter::from_fn(|| records.try_recv().ok());
-        for record in std::iter::once(first).chain(next).flatten() {
-            write(&record, lines);
-        }
-        let left_out = waiting.left_out.swap(0, Ordering::Relaxed);
-        if left_out > 0 {
-            tracing::warn!(
-                left_out,
-                "lines of requests are left out, the log is too slow"
-            );
-        }
-        if waiting.is_ending.load(Ordering::Acquire) {
-            break;
-        }
-        thread::sleep(GATHERED);
+        write(record, self.lines);
     }
 }
 

@@ -9,12 +9,14 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     EnvFilter,
     fmt::{
         FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::{Format, Full, Json, Writer},
+        time::{FormatTime, SystemTime},
     },
     layer::SubscriberExt,
     registry::LookupSpan,
@@ -41,9 +43,9 @@ pub struct Log {
 }
 
 impl Log {
-    /// Waits until all lines so far are written, for no longer than `patience`.
-    pub fn finish(&self, patience: Duration) {
-        self.queue.flush(patience);
+    /// Writes `text` as it is behind all lines so far, and waits until all is written: for no longer than `patience`.
+    pub fn close(&self, text: Option<&str>, patience: Duration) {
+        self.queue.close(text, patience);
     }
 }
 
@@ -51,6 +53,25 @@ impl Form {
     /// For people from now on, or as JSON.
     pub fn choose(&self, pretty: bool) {
         self.0.store(pretty, Ordering::Relaxed);
+    }
+
+    fn is_pretty(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A line that says how many others there are not.
+    fn left_out(&self, count: u64) -> String {
+        let mut now = String::new();
+        // Writing into a string does not fail.
+        let _written = SystemTime.format_time(&mut Writer::new(&mut now));
+        let message = "lines are left out, the log is too slow";
+        if self.is_pretty() {
+            format!("{now}  WARN {message} left_out={count}\n")
+        } else {
+            let line =
+                json!({"timestamp": now, "level": "WARN", "message": message, "left_out": count});
+            format!("{line}\n")
+        }
     }
 }
 
@@ -61,7 +82,7 @@ pub fn init(filter: Option<&str>, pretty: bool, is_terminal: bool) -> Log {
     let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(FILTER));
     let form = Form(Arc::new(AtomicBool::new(pretty)));
-    let queue = Queue::new(std::io::stderr());
+    let queue = Queue::new(std::io::stderr(), form.clone());
     let subscriber = subscriber(filter, form.clone(), is_terminal, queue.clone());
     // A second call is a test's; the first one's settings stay.
     let _already_set = subscriber.try_init();
@@ -112,7 +133,7 @@ where
         writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        if self.form.0.load(Ordering::Relaxed) {
+        if self.form.is_pretty() {
             self.plain.format_event(context, writer, event)
         } else {
             self.json.format_event(context, writer, event)

@@ -191,32 +191,17 @@ impl Observer for Recent {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{clock::UnixMillis, telemetry::trace::TraceContext};
 
     fn record(id: usize, content: Option<usize>) -> Arc<Record> {
         Arc::new(Record {
             id: id.to_string().into(),
-            trace: TraceContext::fresh(false),
-            parent: None,
-            trace_state: None,
-            inbound: None,
-            read: None,
-            is_logged: false,
-            at: UnixMillis(0),
-            client: None,
-            asked_model: None,
-            head: None,
-            answered: None,
-            delivered: None,
-            total: Duration::ZERO,
-            steps: Vec::new(),
             content: content.map(|bytes| Bytes::from(vec![b'x'; bytes])),
+            ..Record::blank()
         })
     }
 

@@ -8,6 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::chat::{ChatRequest, Delivery, WITHOUT_INFLUENCE};
+use crate::ident::words;
 
 mod cannot;
 mod content;
@@ -83,17 +84,17 @@ pub enum Effort {
     Max,
 }
 
-impl Effort {
+words! {
     /// All, by the word that requests have for them.
-    pub const NAMES: [(&str, Self); 7] = [
-        ("none", Self::None),
-        ("minimal", Self::Minimal),
-        ("low", Self::Low),
-        ("medium", Self::Medium),
-        ("high", Self::High),
-        ("xhigh", Self::XHigh),
-        ("max", Self::Max),
-    ];
+    pub Effort {
+        None = "none",
+        Minimal = "minimal",
+        Low = "low",
+        Medium = "medium",
+        High = "high",
+        XHigh = "xhigh",
+        Max = "max",
+    }
 }
 
 /// What is read elsewhere, or only helps to be quick.

@@ -59,10 +59,13 @@ pub struct Invalid {
     pub param: Option<String>,
 }
 
-fn invalid(param: impl Into<String>, message: impl Into<String>) -> Invalid {
-    Invalid {
-        message: message.into(),
-        param: Some(param.into()),
+impl Invalid {
+    /// `message` of what is at `param`.
+    pub fn at(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            param: Some(param.into()),
+        }
     }
 }
 
@@ -140,7 +143,7 @@ impl ChatRequest {
         let model = match fields.get("model") {
             Some(Value::String(model)) if !model.is_empty() => model.clone(),
             None | Some(Value::Null) => {
-                return Err(invalid("model", "you must provide a `model`"));
+                return Err(Invalid::at("model", "you must provide a `model`"));
             }
             Some(other) => return Err(wrong_type("model", "a non-empty string", other)),
         };
@@ -272,7 +275,7 @@ pub(super) fn take_controls(
     fields: &mut Map<String, Value>,
     controls: &mut Controls,
 ) -> Result<bool, Invalid> {
-    let named = |error: super::controls::InvalidControl| invalid(error.name, error.message);
+    let named = |error: super::controls::InvalidControl| Invalid::at(error.name, error.message);
     let before = fields.len();
     let mut said = Controls::default();
     if let Some(object) = fields.remove("refrain") {
@@ -330,7 +333,7 @@ fn wrong_type(at: &str, wanted: &str, got: &Value) -> Invalid {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     };
-    invalid(
+    Invalid::at(
         at,
         format!("invalid type for `{at}`: expected {wanted}, but got {got}"),
     )

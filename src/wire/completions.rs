@@ -67,7 +67,7 @@ pub fn read(body: &Bytes) -> Result<Inbound, Invalid> {
     let fields = object::read(body)?;
     let model = match fields.get("model") {
         Some(Value::String(model)) if !model.is_empty() => model.clone(),
-        None | Some(Value::Null) => return Err(invalid("model", "you must provide a `model`")),
+        None | Some(Value::Null) => return Err(Invalid::at("model", "you must provide a `model`")),
         Some(_) => return Err(wrong("model", "a non-empty string")),
     };
     match fields.get("suffix") {
@@ -78,7 +78,7 @@ pub fn read(body: &Bytes) -> Result<Inbound, Invalid> {
     let best_of = count(&fields, "best_of", 1, 128)?;
     if best_of.is_some_and(|best_of| best_of < n) {
         let message = format!("`best_of` must be at least `n`, which is {n}");
-        return Err(invalid("best_of", message));
+        return Err(Invalid::at("best_of", message));
     }
     count(&fields, "max_tokens", 0, u64::from(u32::MAX))?;
     let stream = flag(&fields, "stream")?;
@@ -125,15 +125,8 @@ impl Inbound {
     }
 }
 
-fn invalid(param: impl Into<String>, message: impl Into<String>) -> Invalid {
-    Invalid {
-        message: message.into(),
-        param: Some(param.into()),
-    }
-}
-
 fn wrong(param: &str, wanted: &str) -> Invalid {
-    invalid(param, format!("`{param}` must be {wanted}"))
+    Invalid::at(param, format!("`{param}` must be {wanted}"))
 }
 
 fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, Invalid> {
@@ -174,7 +167,7 @@ fn form(fields: &Map<String, Value>, stream: bool) -> Result<Form, Invalid> {
     match (stream, options) {
         (true, _) => Ok(Form::Stream { usage }),
         (false, None) => Ok(Form::Whole),
-        (false, Some(_)) => Err(invalid(
+        (false, Some(_)) => Err(Invalid::at(
             "stream_options",
             "`stream_options` is for streams only; send `stream: true`, or leave it out",
         )),
@@ -202,7 +195,7 @@ fn prompts(prompt: Option<&Value>) -> Result<Prompts, Invalid> {
         read.collect::<Result<Vec<usize>, Invalid>>()
     };
     match list.first() {
-        None => Err(invalid(
+        None => Err(Invalid::at(
             "prompt",
             "`prompt` is an empty array; send at least one prompt",
         )),

@@ -136,13 +136,6 @@ pub struct EmbeddingsRequest {
     dimensions: Option<u32>,
 }
 
-fn invalid(param: impl Into<String>, message: impl Into<String>) -> Invalid {
-    Invalid {
-        message: message.into(),
-        param: Some(param.into()),
-    }
-}
-
 impl EmbeddingsRequest {
     /// Understands a body, and takes the gateway's own controls out of it and into `controls`.
     ///
@@ -153,7 +146,7 @@ impl EmbeddingsRequest {
         let edited = take_controls(&mut fields, controls)?;
         let model = match fields.get("model") {
             Some(Value::String(model)) if !model.is_empty() => model.clone(),
-            _ => return Err(invalid("model", "you must provide a `model`, a text")),
+            _ => return Err(Invalid::at("model", "you must provide a `model`, a text")),
         };
         let format = match fields.get("encoding_format") {
             None | Some(Value::Null) => VectorFormat::Float,
@@ -162,7 +155,7 @@ impl EmbeddingsRequest {
                 Some("base64") => VectorFormat::Base64,
                 _ => {
                     let message = "`encoding_format` must be float or base64";
-                    return Err(invalid("encoding_format", message));
+                    return Err(Invalid::at("encoding_format", message));
                 }
             },
         };
@@ -173,7 +166,7 @@ impl EmbeddingsRequest {
                     .as_u64()
                     .and_then(|number| u32::try_from(number).ok());
                 let number = number.filter(|number| *number > 0).ok_or_else(|| {
-                    invalid("dimensions", "`dimensions` must be a whole number above 0")
+                    Invalid::at("dimensions", "`dimensions` must be a whole number above 0")
                 })?;
                 Some(number)
             }
@@ -290,7 +283,7 @@ fn input(input: Value) -> Result<Input, Invalid> {
     let rule = || {
         let message = "`input` must be a text, a list of texts, a list of tokens, or a list of \
                        lists of tokens, and nothing in it may be empty";
-        invalid(AT, message)
+        Invalid::at(AT, message)
     };
     let list = match input {
         Value::String(text) if !text.is_empty() => return Ok(Input::Texts(vec![text])),
@@ -307,7 +300,7 @@ fn input(input: Value) -> Result<Input, Invalid> {
                 "`input` has {} items; at most {MOST_INPUTS} go together",
                 list.len()
             );
-            Err(invalid(AT, message))
+            Err(Invalid::at(AT, message))
         }
         Some(Value::Array(_)) => {
             let lists = list.iter().enumerate().map(|(place, item)| {
@@ -345,14 +338,14 @@ fn tokens(list: &[Value], at: &str) -> Result<Vec<u32>, Invalid> {
         token.ok_or_else(|| {
             let message = "a token is a whole number from 0 to 2147483647, as its tokenizer \
                            numbers it";
-            invalid(format!("{at}[{place}]"), message)
+            Invalid::at(format!("{at}[{place}]"), message)
         })
     };
     list.iter().enumerate().map(one).collect()
 }
 
 fn empty(at: &str) -> Invalid {
-    invalid(at, format!("`{at}` is empty, and nothing has no vector"))
+    Invalid::at(at, format!("`{at}` is empty, and nothing has no vector"))
 }
 
 fn mixed(at: &str, those: &str, other: &Value) -> Invalid {
@@ -365,7 +358,7 @@ fn mixed(at: &str, those: &str, other: &Value) -> Invalid {
         Value::Object(_) => "an object",
     };
     let message = format!("`{at}` is {found}, in a list of {those}; send one kind at a time");
-    invalid(at, message)
+    Invalid::at(at, message)
 }
 
 /// The tokens that the `usage` of a provider's answer names.

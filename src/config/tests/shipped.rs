@@ -2,7 +2,10 @@
 
 use super::{config, parse};
 use crate::{
-    config::{Activation, Config, ModelPattern, Provider, Routing, Target, TargetModel, defaults},
+    config::{
+        Activation, Config, ModelPattern, Provider, Routing, Target, TargetModel, defaults,
+        overrides::SECTIONS,
+    },
     wire::chat::Edit,
 };
 
@@ -93,15 +96,7 @@ fn commented_defaults_are_the_defaults() {
     assert_eq!(written.tasks.len(), shipped.tasks.len() + 1);
 
     // The lines that are switched on must not be fewer than there are settings.
-    for section in [
-        "server",
-        "admin",
-        "embedding",
-        "cache",
-        "responses",
-        "telemetry",
-        "routing",
-    ] {
+    for section in SECTIONS {
         let without = [
             "admin.listen",
             "embedding.threads",

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use super::entries::private;
 use crate::{
-    config::{Applied, CacheMode},
+    config::Applied,
     error::Error,
     http::{Api, body, steering::Steering},
     policy::{
         admit::Score,
         learn::{Calibrator, Class, Expected},
     },
-    units::{Admission, Policy, Share, Similarity},
+    units::{Admission, Share, Similarity},
 };
 
 /// The longest body that is read, in bytes.
@@ -53,16 +53,13 @@ pub(in crate::http) async fn show(State(api): State<Arc<Api>>) -> Response {
         (Some(_), None) => None,
     };
     let (kind, policy, threshold) = match cache.admission {
-        Admission::Policy(policy) => ("policy", Some(name(policy)), None),
+        Admission::Policy(policy) => ("policy", Some(policy.as_str()), None),
         Admission::Threshold(threshold) => ("threshold", None, Some(number(threshold.get()))),
     };
     let (all, classes) = api.gateway.curves();
     let classes = classes.iter().take(MOST);
     private(json!({
-        "mode": match cache.mode {
-            CacheMode::Serve => "serve",
-            CacheMode::Shadow => "shadow",
-        },
+        "mode": cache.mode.as_str(),
         "admission": {"kind": kind, "policy": policy, "threshold": threshold},
         "override": (in_force.applied.threshold).map(|at| json!({"threshold": number(at.get())})),
         "can_apply": why_not.is_none(),
@@ -151,11 +148,6 @@ fn point(expected: &Expected) -> Value {
         "hits": whole(expected.hits),
         "labelled": whole(expected.labels.size),
     })
-}
-
-fn name(policy: Policy) -> &'static str {
-    let named = Policy::NAMES.iter().find(|(_, named)| *named == policy);
-    named.map_or("", |(name, _)| name)
 }
 
 /// As people write it: 0.93, not the nearest number with seven digits.

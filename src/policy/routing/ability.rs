@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::wire::chat::ChatRequest;
+use crate::{ident::words, wire::chat::ChatRequest};
 
 /// Something that a request may need and not every model has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,26 +24,14 @@ pub enum Ability {
     JsonSchema,
 }
 
-impl Ability {
+words! {
     /// All, by their names in the file.
-    pub const NAMES: [(&'static str, Self); 5] = [
-        ("images", Self::Images),
-        ("audio", Self::Audio),
-        ("files", Self::Files),
-        ("tools", Self::Tools),
-        ("json_schema", Self::JsonSchema),
-    ];
-
-    /// Its name in the file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Images => "images",
-            Self::Audio => "audio",
-            Self::Files => "files",
-            Self::Tools => "tools",
-            Self::JsonSchema => "json_schema",
-        }
+    pub Ability {
+        Images = "images",
+        Audio = "audio",
+        Files = "files",
+        Tools = "tools",
+        JsonSchema = "json_schema",
     }
 }
 

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use crate::units::{Price, Tokens};
+use crate::{
+    ident::words,
+    units::{Price, Tokens},
+};
 
 /// How the first of several targets is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -22,15 +25,15 @@ pub enum Strategy {
     LeastBusy,
 }
 
-impl Strategy {
+words! {
     /// All, by their names in the file.
-    pub const NAMES: [(&'static str, Self); 5] = [
-        ("priority", Self::Priority),
-        ("weighted", Self::Weighted),
-        ("lowest_cost", Self::LowestCost),
-        ("lowest_latency", Self::LowestLatency),
-        ("least_busy", Self::LeastBusy),
-    ];
+    pub Strategy {
+        Priority = "priority",
+        Weighted = "weighted",
+        LowestCost = "lowest_cost",
+        LowestLatency = "lowest_latency",
+        LeastBusy = "least_busy",
+    }
 }
 
 /// What is known of a target when it may be chosen.

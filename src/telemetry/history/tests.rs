@@ -9,7 +9,6 @@ use crate::{
         facts::Facts,
         journal::{Failure, Stage, Step},
         ledger::Ledger,
-        trace::TraceContext,
     },
     units::{Tokens, Usd},
     wire::answer::Usage,
@@ -74,16 +73,6 @@ fn record(way: Way, attempts: u32, upstream_ms: u64, answered_ms: u64) -> Record
         ..Facts::new(way, None, Clock::manual().now())
     };
     Record {
-        id: "r".into(),
-        trace: TraceContext::fresh(false),
-        parent: None,
-        trace_state: None,
-        inbound: None,
-        read: None,
-        is_logged: false,
-        at: UnixMillis(0),
-        client: None,
-        asked_model: None,
         head: Some(Head {
             route: "/v1/chat/completions",
             status: 200,
@@ -91,10 +80,8 @@ fn record(way: Way, attempts: u32, upstream_ms: u64, answered_ms: u64) -> Record
             failure: None,
         }),
         answered: Some(Duration::from_millis(answered_ms)),
-        delivered: None,
         total: Duration::from_millis(answered_ms),
-        steps: Vec::new(),
-        content: None,
+        ..Record::blank()
     }
 }
 

@@ -134,6 +134,29 @@ pub struct Record {
 }
 
 impl Record {
+    /// One to which nothing happened.
+    #[cfg(test)]
+    pub(crate) fn blank() -> Self {
+        Self {
+            id: "r".into(),
+            trace: TraceContext::fresh(false),
+            parent: None,
+            trace_state: None,
+            inbound: None,
+            at: UnixMillis(0),
+            read: None,
+            client: None,
+            asked_model: None,
+            head: None,
+            is_logged: false,
+            answered: None,
+            delivered: None,
+            total: Duration::ZERO,
+            steps: Vec::new(),
+            content: None,
+        }
+    }
+
     /// How long the gateway itself took until the head of the answer was ready: without waiting for providers.
     #[must_use]
     pub fn overhead(&self) -> Option<Duration> {

@@ -1,5 +1,7 @@
 //! What a line says of a request, and what it never says.
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use http::Method;
 use proptest::prelude::*;
@@ -220,45 +222,6 @@ fn what_the_gateway_does_for_itself_has_no_line() {
     let observers = Observers::new(vec![Arc::clone(&kept) as _], None, None);
     drop(Journal::open("r", None, &Clock::manual(), &observers).aside());
     assert_eq!(Verdict::of(&kept.0.lock().unwrap()[0], ALL), Verdict::Quiet);
-}
-
-#[tokio::test]
-async fn what_waits_is_written_at_the_end() {
-    let log = RequestLog::new(ALL);
-    let record = hit(1);
-    for _ in 0..1000 {
-        log.over(&record);
-    }
-    log.finish(Duration::from_secs(60)).await;
-    // All of them have been let go.
-    assert_eq!(Arc::strong_count(&record), 1);
-    // What comes later is written at once.
-    log.over(&record);
-    assert_eq!(Arc::strong_count(&record), 1);
-    log.finish(Duration::from_secs(60)).await;
-}
-
-#[test]
-fn a_log_that_nobody_reads_holds_up_nobody() {
-    let (records, received) = sync_channel(2);
-    let (_done, ended) = channel();
-    let log = RequestLog {
-        lines: ALL,
-        writer: Some(Writer {
-            records,
-            ended: Mutex::new(Some(ended)),
-        }),
-        waiting: Arc::default(),
-    };
-    let record = hit(1);
-    for _ in 0..5 {
-        log.over(&record);
-    }
-    assert_eq!(log.waiting.left_out.load(Ordering::Relaxed), 3);
-    log.waiting.is_ending.store(true, Ordering::Release);
-    let written = lines(false, |_| write_all(&received, ALL, &log.waiting));
-    assert_eq!(written.len(), 3);
-    assert!(written[2].contains(r#""left_out":3"#), "{}", written[2]);
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Lines on their way to standard error.
 //!
-//! A thread of its own writes them. If nobody reads what it writes, it waits, and nobody else does: what there is no room for is
-//! left out and counted. Invariant: whoever logs never waits for a reader.
+//! A thread of its own writes them, some at a time: who wakes a thread for each pays more for that than for the line. If nobody
+//! reads what it writes, it waits, and nobody else does: what there is no room for is left out and counted. Invariant: whoever
+//! logs never waits for a reader.
 
 use std::{
     io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
     },
     thread,
     time::Duration,
@@ -16,8 +17,14 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::Form;
+
 /// Lines that wait to be written at most.
 const MOST: usize = 8192;
+/// How long lines are gathered.
+const GATHERED: Duration = Duration::from_millis(5);
+/// How many bytes are written at a time, but for the last line of them.
+const AT_ONCE: usize = 64 << 10;
 
 enum Item {
     Line(Vec<u8>),
@@ -35,46 +42,69 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Lines for `to`, written by a thread of their own.
-    pub(super) fn new(to: impl Write + Send + 'static) -> Self {
+    pub(super) fn new(to: impl Write + Send + 'static, form: Form) -> Self {
         let left_out = Arc::<AtomicU64>::default();
         let (items, received) = sync_channel(MOST);
         let its = Arc::clone(&left_out);
         let thread = thread::Builder::new().name("log".to_owned());
-        let started = thread.spawn(move || write_all(&received, to, &its));
+        let started = thread.spawn(move || write_all(&received, to, &form, &its));
         Self {
             items: started.ok().map(|_| items),
             left_out,
         }
     }
 
-    /// Waits until all lines so far are written, for no longer than `patience`.
-    pub(super) fn flush(&self, patience: Duration) {
+    /// Writes `text` as it is behind all lines so far, and waits until all is written: for no longer than `patience`.
+    pub(super) fn close(&self, text: Option<&str>, patience: Duration) {
+        let Some(items) = &self.items else {
+            // There is nobody to be told that nobody can be told.
+            let _closed = io::stderr().write_all(text.unwrap_or_default().as_bytes());
+            return;
+        };
         let (done, written) = channel();
-        let sent =
-            (self.items.as_ref()).is_some_and(|items| items.try_send(Item::Flush(done)).is_ok());
-        if sent {
-            let _given_up = written.recv_timeout(patience);
+        let text = text.map(|text| Item::Line(text.as_bytes().to_vec()));
+        let mut waited = Duration::ZERO;
+        for mut item in text.into_iter().chain([Item::Flush(done)]) {
+            while let Err(TrySendError::Full(refused)) = items.try_send(item) {
+                if waited >= patience {
+                    return;
+                }
+                item = refused;
+                thread::sleep(GATHERED);
+                waited += GATHERED;
+            }
         }
+        let _given_up = written.recv_timeout(patience.saturating_sub(waited));
     }
 }
 
-fn write_all(items: &Receiver<Item>, mut to: impl Write, left_out: &AtomicU64) {
-    for item in items {
-        // There is nobody to be told that nobody can be told.
-        let _written = match item {
-            Item::Line(line) => to.write_all(&line),
-            Item::Flush(done) => {
-                let flushed = to.flush();
-                let _gone = done.send(());
-                flushed
+fn write_all(items: &Receiver<Item>, mut to: impl Write, form: &Form, left_out: &AtomicU64) {
+    let mut lines = Vec::new();
+    let mut waiting = Vec::new();
+    while let Ok(first) = items.recv() {
+        let mut are_more = false;
+        for item in std::iter::once(first).chain(items.try_iter()) {
+            match item {
+                Item::Line(line) => lines.extend_from_slice(&line),
+                Item::Flush(done) => waiting.push(done),
             }
-        };
+            are_more = lines.len() >= AT_ONCE;
+            if are_more {
+                break;
+            }
+        }
         let count = left_out.swap(0, Ordering::Relaxed);
         if count > 0 {
-            let _written = writeln!(
-                to,
-                "{{\"level\":\"WARN\",\"message\":\"lines left out\",\"count\":{count}}}"
-            );
+            lines.extend_from_slice(form.left_out(count).as_bytes());
+        }
+        // There is nobody to be told that nobody can be told.
+        let _written = to.write_all(&lines).and_then(|()| to.flush());
+        lines.clear();
+        if waiting.is_empty() && !are_more {
+            thread::sleep(GATHERED);
+        }
+        for done in waiting.drain(..) {
+            let _gone = done.send(());
         }
     }
 }
@@ -108,7 +138,7 @@ impl Write for Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, mpsc};
+    use std::sync::{Mutex, atomic::AtomicBool, mpsc};
 
     use super::*;
 
@@ -134,28 +164,33 @@ mod tests {
     fn nobody_waits_for_a_reader_and_what_is_left_out_is_told() {
         let (go, may) = mpsc::channel();
         let written = Arc::<Mutex<Vec<u8>>>::default();
-        let mut queue = Queue::new(Stuck {
+        let form = Form(Arc::new(AtomicBool::new(false)));
+        let stuck = Stuck {
             may,
             written: Arc::clone(&written),
-        });
+        };
+        let mut queue = Queue::new(stuck, form);
         for number in 0..3 * MOST {
             queue
                 .write_all(format!("line {number}\n").as_bytes())
                 .unwrap();
         }
         drop(go);
-        queue.flush(Duration::from_secs(60));
+        // There is no room for them yet.
+        queue.close(Some("the last words\n"), Duration::from_secs(60));
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         assert!(written.starts_with("line 0\n"));
+        assert!(written.contains("\nthe last words\n"));
         let lines = written
             .lines()
             .filter(|line| line.starts_with("line "))
             .count();
         let told: usize = (written.lines())
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .map(|line| usize::try_from(line["count"].as_u64().unwrap()).unwrap())
+            .map(|line| usize::try_from(line["left_out"].as_u64().unwrap()).unwrap())
             .sum();
-        assert!((MOST..=MOST + 1).contains(&lines), "{lines}");
+        // What is being written waits no longer.
+        assert!((MOST..2 * MOST).contains(&lines), "{lines}");
         assert_eq!(lines + told, 3 * MOST);
     }
 }

@@ -16,6 +16,27 @@ const fn named(name: &'static str, what: &'static str) -> Label {
     }
 }
 
+/// What an attempt can fail of before its answer begins, between what else may be said there.
+macro_rules! failures {
+    ([$($before:literal),*], [$($after:literal),*]) => {
+        &[
+            $($before,)*
+            "connect",
+            "timeout",
+            "auth",
+            "rate_limited",
+            "client_error",
+            "server_error",
+            "decode",
+            "untranslatable",
+            "stream",
+            "open",
+            "busy",
+            $($after,)*
+        ]
+    };
+}
+
 pub(super) const ROUTE: Label = named("http_route", "a route, from a fixed list");
 pub(super) const STATUS: Label = one_of(
     "http_response_status_code",
@@ -50,63 +71,12 @@ pub(super) const MODEL: Label = named(
     "gen_ai_request_model",
     "a configured model of the provider, or another that it has answered for (the first 500); else `other`",
 );
-pub(super) const ERROR: Label = one_of(
-    "error_type",
-    &[
-        "",
-        "connect",
-        "timeout",
-        "auth",
-        "rate_limited",
-        "client_error",
-        "server_error",
-        "decode",
-        "untranslatable",
-        "stream",
-        "open",
-        "busy",
-        "broken",
-        "given_up",
-    ],
-);
+pub(super) const ERROR: Label = one_of("error_type", failures!([""], ["broken", "given_up"]));
 pub(super) const PROVIDER: Label = named("provider", "a configured provider");
-pub(super) const OUTCOME: Label = one_of(
-    "outcome",
-    &[
-        "ok",
-        "connect",
-        "timeout",
-        "auth",
-        "rate_limited",
-        "client_error",
-        "server_error",
-        "decode",
-        "untranslatable",
-        "stream",
-        "open",
-        "busy",
-        "broken",
-        "given_up",
-    ],
-);
+pub(super) const OUTCOME: Label = one_of("outcome", failures!(["ok"], ["broken", "given_up"]));
 pub(super) const FROM: Label = named("from", "a configured provider");
 pub(super) const TO: Label = named("to", "a configured provider");
-pub(super) const FALLBACK_REASON: Label = one_of(
-    "reason",
-    &[
-        "connect",
-        "timeout",
-        "auth",
-        "rate_limited",
-        "client_error",
-        "server_error",
-        "decode",
-        "untranslatable",
-        "stream",
-        "open",
-        "busy",
-    ],
-);
+pub(super) const FALLBACK_REASON: Label = one_of("reason", failures!([], []));
 pub(super) const ANSWERED: Label = one_of("answered", &["first", "second"]);
 pub(super) const SKIP_REASON: Label = named("reason", "a reason, from a fixed list");
 pub(super) const MODEL_OF: Label = named(

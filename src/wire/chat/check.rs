@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Invalid, invalid, wrong_type};
+use super::{Invalid, wrong_type};
 
 pub(super) fn numbers(fields: &Map<String, Value>) -> Result<(), Invalid> {
     const RANGES: [(&str, f64, f64); 4] = [
@@ -27,7 +27,7 @@ pub(super) fn numbers(fields: &Map<String, Value>) -> Result<(), Invalid> {
                 {
                     let message =
                         format!("`{name}` is {number}; it must be from {least} to {most}");
-                    return Err(invalid(name, message));
+                    return Err(Invalid::at(name, message));
                 }
             }
             Some(other) => return Err(wrong_type(name, "a number", other)),
@@ -42,7 +42,7 @@ pub(super) fn numbers(fields: &Map<String, Value>) -> Result<(), Invalid> {
                     .is_some_and(|number| (least..=most).contains(&number))
                 {
                     let rule = format!("a whole number from {least} to {most}");
-                    return Err(invalid(
+                    return Err(Invalid::at(
                         name,
                         format!("`{name}` is {number}; it must be {rule}"),
                     ));
@@ -58,12 +58,15 @@ pub(super) fn messages(fields: &Map<String, Value>) -> Result<(), Invalid> {
     let messages = match fields.get("messages") {
         Some(Value::Array(messages)) => messages,
         None | Some(Value::Null) => {
-            return Err(invalid("messages", "you must provide `messages`, an array"));
+            return Err(Invalid::at(
+                "messages",
+                "you must provide `messages`, an array",
+            ));
         }
         Some(other) => return Err(wrong_type("messages", "an array of objects", other)),
     };
     if messages.is_empty() {
-        return Err(invalid(
+        return Err(Invalid::at(
             "messages",
             "`messages` is empty; send at least one message",
         ));
@@ -86,7 +89,7 @@ fn check_message(at: &str, message: &Value, is_last: bool) -> Result<(), Invalid
     let role = match message.get("role") {
         Some(Value::String(role)) => role.as_str(),
         None | Some(Value::Null) => {
-            return Err(invalid(
+            return Err(Invalid::at(
                 format!("{at}.role"),
                 format!("`{at}` has no `role`"),
             ));
@@ -105,13 +108,13 @@ fn check_message(at: &str, message: &Value, is_last: bool) -> Result<(), Invalid
     {
         let rule = "system, developer, user, assistant, tool or function";
         let message = format!("`{at}.role` is `{}`; it must be {rule}", shortened(role));
-        return Err(invalid(format!("{at}.role"), message));
+        return Err(Invalid::at(format!("{at}.role"), message));
     }
     let place = format!("{at}.content");
     match message.get("content") {
         Some(Value::String(text)) => {
             if is_last && role == "user" && text.trim().is_empty() {
-                return Err(invalid(
+                return Err(Invalid::at(
                     place,
                     "the last message has no text; write a question",
                 ));
@@ -123,7 +126,7 @@ fn check_message(at: &str, message: &Value, is_last: bool) -> Result<(), Invalid
             if role == "assistant" {
                 return Ok(());
             }
-            Err(invalid(
+            Err(Invalid::at(
                 place.clone(),
                 format!("`{place}` is missing; a {role} message needs it"),
             ))
@@ -134,7 +137,7 @@ fn check_message(at: &str, message: &Value, is_last: bool) -> Result<(), Invalid
 
 fn check_parts(at: &str, parts: &[Value]) -> Result<(), Invalid> {
     if parts.is_empty() {
-        return Err(invalid(
+        return Err(Invalid::at(
             at,
             format!("`{at}` is an empty array; send at least one part"),
         ));
@@ -144,14 +147,14 @@ fn check_parts(at: &str, parts: &[Value]) -> Result<(), Invalid> {
         match part.get("type") {
             Some(Value::String(kind)) => {
                 if kind == "text" && !part.get("text").is_some_and(Value::is_string) {
-                    return Err(invalid(
+                    return Err(Invalid::at(
                         format!("{at}.text"),
                         format!("`{at}` is a text part without a string `text`"),
                     ));
                 }
             }
             None | Some(_) => {
-                return Err(invalid(
+                return Err(Invalid::at(
                     at.clone(),
                     format!("`{at}` must be an object with a `type`"),
                 ));

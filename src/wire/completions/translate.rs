@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::{CONTINUES, Inbound, MAX_TOKENS, MOST_MAPPED, NO_PROMPT, Prompts, invalid, wrong};
+use super::{CONTINUES, Inbound, MAX_TOKENS, MOST_MAPPED, NO_PROMPT, Prompts, wrong};
 use crate::wire::{
     chat::{Invalid, WITHOUT_INFLUENCE},
     controls::Controls,
@@ -101,13 +101,13 @@ impl Inbound {
         let texts = match &self.prompts {
             Prompts::Texts(texts) => texts,
             Prompts::Missing => {
-                return Err(invalid(
+                return Err(Invalid::at(
                     "prompt",
                     "you must provide a `prompt` for this model",
                 ));
             }
             Prompts::Tokens(_) => {
-                return Err(invalid(
+                return Err(Invalid::at(
                     "prompt",
                     "this model can't read a `prompt` of tokens, which are another one's; send text",
                 ));
@@ -126,7 +126,7 @@ impl Inbound {
                 "prompt".to_owned()
             };
             let message = format!("`{param}` has no text, which this model needs");
-            return Err(invalid(param, message));
+            return Err(Invalid::at(param, message));
         }
         let (shared, only) = self.as_chat()?;
         let suffix = self.fields.get("suffix").and_then(Value::as_str);

@@ -27,7 +27,7 @@ mod turns;
 
 pub(super) use self::names::Names;
 use self::{
-    place::{expected, flag, invalid, maybe_object, maybe_text, texts_at, type_of, unknown},
+    place::{expected, flag, maybe_object, maybe_text, texts_at, type_of, unknown},
     thinking::Thinking,
 };
 
@@ -208,11 +208,11 @@ impl Reading {
             // Whoever the gateway asks for shares its key, so these lead to what others left at Anthropic.
             "container" if value.is_string() || names(value, "id") => {
                 let message = "`container` must not name one: whose it is can't be told here; have a new one made";
-                return Err(invalid(name, message));
+                return Err(Invalid::at(name, message));
             }
             "thread" if names(value, "previous_message_id") => {
                 let message = "`thread` can't be continued here: whose it is can't be told; send all `messages`";
-                return Err(invalid(name, message));
+                return Err(Invalid::at(name, message));
             }
             _ => match ONLY.iter().find(|(only, _)| *only == name) {
                 Some(_) if is_empty(value) => {}
@@ -272,7 +272,7 @@ impl Reading {
         const AT: &str = "max_tokens";
         match value {
             None | Some(Value::Null) if purpose == Purpose::Count => Ok(()),
-            None | Some(Value::Null) => Err(invalid(
+            None | Some(Value::Null) => Err(Invalid::at(
                 AT,
                 "`max_tokens` is missing: every request has to say how long its answer may be",
             )),
@@ -295,7 +295,7 @@ impl Reading {
                 let Some(schema) = format.get("schema").filter(|schema| schema.is_object()) else {
                     let message =
                         format!("`{at_schema}` must be a JSON Schema, which is an object");
-                    return Err(invalid(at_schema, message));
+                    return Err(Invalid::at(at_schema, message));
                 };
                 let strict = tools::is_strict(schema);
                 let schema = json!({"name": "answer", "schema": schema, "strict": strict});
@@ -323,7 +323,7 @@ impl Reading {
 fn model(fields: &Map<String, Value>) -> Result<&str, Invalid> {
     match fields.get("model") {
         Some(Value::String(model)) if !model.is_empty() => Ok(model),
-        None | Some(Value::Null) => Err(invalid("model", "you must provide a `model`")),
+        None | Some(Value::Null) => Err(Invalid::at("model", "you must provide a `model`")),
         Some(other) => Err(expected("model", "a non-empty string", other)),
     }
 }
@@ -337,7 +337,7 @@ fn check_version(headers: &HeaderMap) -> Result<(), Invalid> {
         "the header `anthropic-version` must be one of {}",
         VERSIONS.join(", ")
     );
-    Err(invalid(VERSION.as_str(), message))
+    Err(Invalid::at(VERSION.as_str(), message))
 }
 
 /// The client's headers that mean something to a provider of this interface.

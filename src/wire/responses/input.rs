@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{
     id,
     request::Meaning,
-    typed::{given, invalid, list, needed, object, quoted, text, wrong},
+    typed::{given, list, needed, object, quoted, text, wrong},
 };
 use crate::wire::chat::Invalid;
 
@@ -24,12 +24,12 @@ pub(super) fn items(input: Option<&Value>, continues: bool) -> Result<Vec<Value>
     const AT: &str = "input";
     match input {
         None if continues => Ok(Vec::new()),
-        None => Err(invalid(
+        None => Err(Invalid::at(
             AT,
             "you must provide `input`, a string or an array of items",
         )),
         Some(Value::String(text)) if text.trim().is_empty() => {
-            Err(invalid(AT, "`input` is empty; write a question"))
+            Err(Invalid::at(AT, "`input` is empty; write a question"))
         }
         Some(Value::String(text)) => {
             let content = json!([{"type": "input_text", "text": text}]);
@@ -37,7 +37,7 @@ pub(super) fn items(input: Option<&Value>, continues: bool) -> Result<Vec<Value>
                 json!({"type": "message", "role": "user", "content": content}),
             ])
         }
-        Some(Value::Array(items)) if items.is_empty() && !continues => Err(invalid(
+        Some(Value::Array(items)) if items.is_empty() && !continues => Err(Invalid::at(
             AT,
             "`input` is an empty array; send at least one item",
         )),
@@ -95,7 +95,7 @@ impl Conversation {
             None if fields.contains_key("id") => "item_reference",
             None => {
                 let message = format!("`{at}` has no `type`; a message has a `role` and `content`");
-                return Err(invalid(format!("{at}.type"), message));
+                return Err(Invalid::at(format!("{at}.type"), message));
             }
         };
         match kind {
@@ -133,7 +133,7 @@ impl Conversation {
                     "`{place}` is `{}`; it must be user, assistant, system or developer",
                     quoted(other)
                 );
-                return Err(invalid(place, message));
+                return Err(Invalid::at(place, message));
             }
         };
         unknown(at, fields, &["role", "content", "phase"], meaning);
@@ -143,12 +143,11 @@ impl Conversation {
         let place = format!("{at}.content");
         let content = given(fields, "content").ok_or_else(|| {
             let message = format!("`{place}` is missing; a message needs it");
-            invalid(place.as_str(), message)
+            Invalid::at(place.as_str(), message)
         })?;
         let parts = part::parts(&place, content, role == "assistant", meaning)?;
         if role == "assistant" {
-            let joins = |last: &Message| last.parts.is_empty() || !last.calls.is_empty();
-            let mut message = self.assistant(at, joins);
+            let mut message = self.assistant(at, Message::may_grow);
             if !message.calls.is_empty() {
                 // A chat's message has its calls at the end.
                 meaning.apart(at, Value::Bool(true));
@@ -178,8 +177,7 @@ impl Conversation {
         let thought = if content.is_empty() { summary } else { content };
         let thought = thought.join("\n\n");
         if !thought.is_empty() {
-            let joins = |last: &Message| last.parts.is_empty() || !last.calls.is_empty();
-            let mut message = self.assistant(at, joins);
+            let mut message = self.assistant(at, Message::may_grow);
             if !message.reasoning.is_empty() {
                 message.reasoning.push_str("\n\n");
             }
@@ -204,7 +202,7 @@ impl Conversation {
         if id.is_empty() || is_double {
             let message =
                 format!("`{at}.call_id` must not be empty, nor the same as that of another call");
-            return Err(invalid(format!("{at}.call_id"), message));
+            return Err(Invalid::at(format!("{at}.call_id"), message));
         }
         message.open.push(id.to_owned());
         message.calls.push(json!({
@@ -225,7 +223,7 @@ impl Conversation {
         let place = format!("{at}.output");
         let output = given(fields, "output").ok_or_else(|| {
             let message = format!("`{place}` is missing; it is what the tool gave back");
-            invalid(place.as_str(), message)
+            Invalid::at(place.as_str(), message)
         })?;
         // A tool may have nothing to say.
         let parts = if output.as_array().is_some_and(Vec::is_empty) {
@@ -249,7 +247,7 @@ impl Conversation {
                 "there is no call `{shown}` before `{at}` that has no output yet; send the \
                  `function_call` item too, or `previous_response_id`"
             );
-            return Err(invalid(format!("{at}.call_id"), message));
+            return Err(Invalid::at(format!("{at}.call_id"), message));
         };
         let behind = self.messages.get(asked + 1..).unwrap_or_default();
         let answers = behind
@@ -292,7 +290,7 @@ impl Conversation {
                 "there is no `function_call_output` for the call `{}`",
                 quoted(id)
             );
-            return Err(invalid("input", message_of));
+            return Err(Invalid::at("input", message_of));
         }
         if let Some(last) = self.messages.last()
             && last.role == "user"
@@ -300,7 +298,7 @@ impl Conversation {
             && !self.is_partial
         {
             let message = "the last message has no text; write a question";
-            return Err(invalid(last.at.as_str(), message));
+            return Err(Invalid::at(last.at.as_str(), message));
         }
         let messages: Vec<Value> = self
             .messages
@@ -308,7 +306,7 @@ impl Conversation {
             .filter_map(Message::chat)
             .collect();
         if messages.is_empty() {
-            return Err(invalid(
+            return Err(Invalid::at(
                 "input",
                 "`input` has no message; send at least one",
             ));
@@ -318,6 +316,11 @@ impl Conversation {
 }
 
 impl Message {
+    /// Whether a turn of the assistant may go on in it: nothing comes between words and calls.
+    fn may_grow(&self) -> bool {
+        self.parts.is_empty() || !self.calls.is_empty()
+    }
+
     fn is_blank(&self) -> bool {
         self.parts.iter().all(|part| {
             let text = part.get("text").and_then(Value::as_str);

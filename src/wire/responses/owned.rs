@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{id, typed::invalid};
+use super::id;
 use crate::wire::chat::Invalid;
 
 /// An item that is taken for one of the gateway's own, which is told to no provider.
@@ -91,7 +91,7 @@ fn unknown(at: String) -> Invalid {
         "`{at}` leads to nothing that this gateway knows to be yours: it was not told to this key, or a while ago; \
          send the item itself, continue by `previous_response_id`, or have a new container made"
     );
-    invalid(at, message)
+    Invalid::at(at, message)
 }
 
 /// The ids in a response by which OpenAI finds things again.

@@ -20,7 +20,7 @@ use super::{
     echo::Echo,
     input::{self, Conversation},
     native, owned, tools,
-    typed::{count, flag, given, invalid, list, object, quoted, text, wrong},
+    typed::{count, flag, given, list, object, quoted, text, wrong},
 };
 use crate::wire::{
     chat::Invalid,
@@ -99,12 +99,12 @@ impl Request {
             && flag("background", value)?
         {
             let message = "`background` is not offered here: ask with `stream: true`, or wait";
-            return Err(invalid("background", message));
+            return Err(Invalid::at("background", message));
         }
         if given(&request.fields, "conversation").is_some() {
             let message = "`conversation` is not offered here: continue a conversation by \
                            `previous_response_id`, or send all of it as `input`";
-            return Err(invalid("conversation", message));
+            return Err(Invalid::at("conversation", message));
         }
         request.previous()?;
         Ok(request)
@@ -120,7 +120,7 @@ impl Request {
             return Ok(None);
         };
         match text(AT, value)? {
-            "" => Err(invalid(
+            "" => Err(Invalid::at(
                 AT,
                 "`previous_response_id` is empty; name one, or leave it out",
             )),
@@ -289,7 +289,7 @@ fn field(
                     "`truncation` is `{}`; it must be auto or disabled",
                     quoted(other)
                 );
-                return Err(invalid(name, message));
+                return Err(Invalid::at(name, message));
             }
         },
         "metadata" => {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     request::Meaning,
-    typed::{flag, given, invalid, list, needed, object, quoted, text, wrong},
+    typed::{flag, given, list, needed, object, quoted, text, wrong},
 };
 use crate::wire::chat::Invalid;
 
@@ -77,7 +77,7 @@ pub(super) fn choice(value: &Value, meaning: &mut Meaning) -> Result<(), Invalid
                 }
                 Ok(())
             }
-            _ => Err(invalid(
+            _ => Err(Invalid::at(
                 AT,
                 format!(
                     "`tool_choice` is `{}`; it must be none, auto or required, or name a tool",
@@ -97,11 +97,11 @@ pub(super) fn choice(value: &Value, meaning: &mut Meaning) -> Result<(), Invalid
             let mode = needed(fields, AT, "mode")?;
             if !matches!(mode, "auto" | "required") {
                 let message = "`tool_choice.mode` must be auto or required";
-                return Err(invalid("tool_choice.mode", message));
+                return Err(Invalid::at("tool_choice.mode", message));
             }
             let Some(allowed) = given(fields, "tools") else {
                 let message = "`tool_choice` has no `tools`; list the tools that are allowed";
-                return Err(invalid("tool_choice.tools", message));
+                return Err(Invalid::at("tool_choice.tools", message));
             };
             let mut tools = Vec::new();
             for (place, tool) in list("tool_choice.tools", allowed)?.iter().enumerate() {
@@ -165,7 +165,7 @@ fn format(value: &Value, meaning: &mut Meaning) -> Result<(), Invalid> {
             schema.insert("name".into(), needed(fields, AT, "name")?.into());
             let Some(wanted) = given(fields, "schema") else {
                 let message = "`text.format` has no `schema`; it needs one, a JSON Schema";
-                return Err(invalid("text.format.schema", message));
+                return Err(Invalid::at("text.format.schema", message));
             };
             for (name, value) in fields {
                 let place = format!("{AT}.{name}");
@@ -194,7 +194,7 @@ fn format(value: &Value, meaning: &mut Meaning) -> Result<(), Invalid> {
             meaning.chat("response_format", format);
             Ok(())
         }
-        kind => Err(invalid(
+        kind => Err(Invalid::at(
             "text.format.type",
             format!(
                 "`text.format.type` is `{}`; it must be text, json_schema or json_object",

@@ -4,13 +4,6 @@ use serde_json::{Map, Value};
 
 use crate::wire::chat::Invalid;
 
-pub(super) fn invalid(at: impl Into<String>, message: impl Into<String>) -> Invalid {
-    Invalid {
-        message: message.into(),
-        param: Some(at.into()),
-    }
-}
-
 pub(super) fn wrong(at: &str, wanted: &str, got: &Value) -> Invalid {
     let got = match got {
         Value::Null => "null",
@@ -20,7 +13,7 @@ pub(super) fn wrong(at: &str, wanted: &str, got: &Value) -> Invalid {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     };
-    invalid(
+    Invalid::at(
         at,
         format!("invalid type for `{at}`: expected {wanted}, but got {got}"),
     )
@@ -57,7 +50,7 @@ pub(super) fn count(at: &str, value: &Value, least: u64, most: u64) -> Result<u6
         .filter(|count| (least..=most).contains(count));
     count.ok_or_else(|| {
         let rule = format!("a whole number from {least} to {most}");
-        invalid(at, format!("`{at}` is {number}; it must be {rule}"))
+        Invalid::at(at, format!("`{at}` is {number}; it must be {rule}"))
     })
 }
 
@@ -75,7 +68,7 @@ pub(super) fn needed<'v>(
     let place = format!("{at}.{name}");
     match given(fields, name) {
         Some(value) => text(&place, value),
-        None => Err(invalid(
+        None => Err(Invalid::at(
             &place,
             format!("`{at}` has no `{name}`; it needs one, a string"),
         )),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Reading,
-    place::{array, expected, invalid, maybe_object, maybe_text, object, text_at, type_of},
+    place::{array, expected, maybe_object, maybe_text, object, text_at, type_of},
     shown,
 };
 use crate::wire::chat::Invalid;
@@ -186,7 +186,7 @@ fn data_url(at: &str, source: &Map<String, Value>) -> Result<String, Invalid> {
     if !media_type.contains('/') || !media_type.bytes().all(is_kind) {
         let at = format!("{at}.media_type");
         let message = format!("`{at}` must be a media type, such as image/png");
-        return Err(invalid(at, message));
+        return Err(Invalid::at(at, message));
     }
     let data = text_at(at, source, "data")?;
     let is_base64 = |byte: u8| {
@@ -195,7 +195,7 @@ fn data_url(at: &str, source: &Map<String, Value>) -> Result<String, Invalid> {
     if data.is_empty() || !data.bytes().all(is_base64) {
         let at = format!("{at}.data");
         let message = format!("`{at}` can't be read as base64, or is empty");
-        return Err(invalid(at, message));
+        return Err(Invalid::at(at, message));
     }
     Ok(format!("data:{media_type};base64,{data}"))
 }

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 
 use crate::wire::chat::Invalid;
 
-use super::place::invalid;
-
 /// The longest name of a tool here.
 const LONGEST: usize = 128;
 /// The longest name in a chat request.
@@ -26,7 +24,7 @@ impl Names {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if name.is_empty() || name.len() > LONGEST || !name.bytes().all(fits) {
             let message = format!("`{at}` must be 1 to {LONGEST} of letters, digits, `_` and `-`");
-            return Err(invalid(at, message));
+            return Err(Invalid::at(at, message));
         }
         if name.len() <= LONGEST_IN_CHAT {
             return Ok(name.to_owned());

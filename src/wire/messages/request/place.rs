@@ -4,13 +4,6 @@ use serde_json::{Map, Value};
 
 use crate::wire::{chat::Invalid, native::Only};
 
-pub(super) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Invalid {
-    Invalid {
-        message: message.into(),
-        param: Some(param.into()),
-    }
-}
-
 /// A value of the wrong kind.
 pub(super) fn expected(at: &str, wanted: &str, got: &Value) -> Invalid {
     let got = match got {
@@ -22,7 +15,7 @@ pub(super) fn expected(at: &str, wanted: &str, got: &Value) -> Invalid {
         Value::Array(_) => "an array".to_owned(),
         Value::Object(_) => "an object".to_owned(),
     };
-    invalid(at, format!("`{at}` must be {wanted}, but is {got}"))
+    Invalid::at(at, format!("`{at}` must be {wanted}, but is {got}"))
 }
 
 /// A field that nobody here has heard of.

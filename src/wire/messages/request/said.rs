@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{blocks::content_of, place::invalid, shown};
+use super::{blocks::content_of, shown};
 use crate::wire::chat::Invalid;
 
 /// The messages of a chat request that are being written.
@@ -56,7 +56,7 @@ impl Said {
         if id.is_empty() || self.calls.insert(id.to_owned(), false).is_some() {
             let at = format!("{at}.id");
             let message = format!("`{at}` must not be empty, nor the same as another call's");
-            return Err(invalid(at, message));
+            return Err(Invalid::at(at, message));
         }
         at.clone_into(&mut self.called_at);
         Ok(())
@@ -83,13 +83,13 @@ impl Said {
         let param = || format!("{at}.tool_use_id");
         match self.calls.get_mut(id) {
             Some(is_answered) if !*is_answered => *is_answered = true,
-            Some(_) => return Err(invalid(param(), "this tool call has a result already")),
+            Some(_) => return Err(Invalid::at(param(), "this tool call has a result already")),
             None => {
                 let message = format!(
                     "`{}` must be the id of a `tool_use` in the assistant's message before it",
                     param()
                 );
-                return Err(invalid(param(), message));
+                return Err(Invalid::at(param(), message));
             }
         }
         let message = json!({"role": "tool", "tool_call_id": id, "content": content});
@@ -113,7 +113,7 @@ impl Said {
                      there is none for `{}`",
                     shown(id)
                 );
-                Err(invalid(at, message))
+                Err(Invalid::at(at, message))
             }
         }
     }

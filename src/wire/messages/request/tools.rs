@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Reading,
-    place::{array, expected, flag, invalid, maybe_text, object, text_at},
+    place::{array, expected, flag, maybe_text, object, text_at},
     shown,
 };
 use crate::wire::chat::Invalid;
@@ -40,7 +40,7 @@ impl Reading {
             if !names.insert(name) {
                 let param = format!("{at}.name");
                 let message = format!("`{param}`: there are two tools of the name `{name}`");
-                return Err(invalid(param, message));
+                return Err(Invalid::at(param, message));
             }
             tools.push(self.tool(&at, name, fields)?);
         }
@@ -122,7 +122,7 @@ impl Reading {
         {
             return match kind {
                 "auto" | "none" => Ok(()),
-                _ => Err(invalid(
+                _ => Err(Invalid::at(
                     AT,
                     "`tool_choice` is given, but there are no `tools`",
                 )),
@@ -141,12 +141,12 @@ impl Reading {
                     None
                 } else {
                     let message = "`tool_choice.name` is no name of one of the `tools`";
-                    return Err(invalid("tool_choice.name", message));
+                    return Err(Invalid::at("tool_choice.name", message));
                 }
             }
             _ => {
                 let message = "`tool_choice.type` must be auto, any, tool or none";
-                return Err(invalid("tool_choice.type", message));
+                return Err(Invalid::at("tool_choice.type", message));
             }
         };
         let at_parallel = "tool_choice.disable_parallel_tool_use";

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Reading,
     blocks::{content_of, is_plain_call, say},
-    place::{array, expected, flag, invalid, object, text_at, type_of},
+    place::{array, expected, flag, object, text_at, type_of},
     said::{Said, Turn},
     shown,
 };
@@ -31,7 +31,10 @@ impl Reading {
         }
         let list = match fields.get("messages") {
             None | Some(Value::Null) => {
-                return Err(invalid("messages", "you must provide `messages`, an array"));
+                return Err(Invalid::at(
+                    "messages",
+                    "you must provide `messages`, an array",
+                ));
             }
             Some(list) => array("messages", list)?,
         };
@@ -53,7 +56,7 @@ impl Reading {
                     let role = shown(role);
                     let message =
                         format!("`{at}` is `{role}`; it must be user, assistant or system");
-                    return Err(invalid(at, message));
+                    return Err(Invalid::at(at, message));
                 }
             }
             for (field, value) in message {
@@ -66,7 +69,7 @@ impl Reading {
         let is_instruction = |message: &Value| message.get("role") == Some(&json!("system"));
         if said.messages.iter().all(is_instruction) {
             let message = "`messages` is empty; send at least one message";
-            return Err(invalid("messages", message));
+            return Err(Invalid::at("messages", message));
         }
         self.chat
             .insert("messages".to_owned(), Value::Array(said.messages));
@@ -129,7 +132,7 @@ impl Reading {
         let is_blank = shown_by_tools.iter().all(is_blank);
         if is_last && is_blank && !has_results {
             let message = format!("`{at}`: the last message has no text; write a question");
-            return Err(invalid(at, message));
+            return Err(Invalid::at(at, message));
         }
         if !(is_blank && is_last) {
             said.say("user", shown_by_tools);

@@ -6,7 +6,7 @@ use crate::wire::{
     chat::Invalid,
     responses::{
         request::Meaning,
-        typed::{given, invalid, needed, object, quoted, text, wrong},
+        typed::{given, needed, object, quoted, text, wrong},
     },
 };
 
@@ -25,7 +25,7 @@ pub(super) fn parts(
     };
     if list.is_empty() && !is_assistant {
         let message = format!("`{at}` is an empty array; send at least one part");
-        return Err(invalid(at, message));
+        return Err(Invalid::at(at, message));
     }
     let mut parts = Vec::with_capacity(list.len());
     for (place, value) in list.iter().enumerate() {
@@ -68,7 +68,7 @@ fn part(
         "input_audio" => {
             let Some(audio) = given(fields, "input_audio") else {
                 let message = format!("`{at}` has no `input_audio`, an object");
-                return Err(invalid(format!("{at}.input_audio"), message));
+                return Err(Invalid::at(format!("{at}.input_audio"), message));
             };
             object(&format!("{at}.input_audio"), audio)?;
             let part = json!({"type": "input_audio", "input_audio": audio});
@@ -80,7 +80,7 @@ fn part(
                 "`{place}` is `{kind}`; in this interface it is input_text, input_image, \
                  input_file or, of the assistant, output_text"
             );
-            return Err(invalid(place, message));
+            return Err(Invalid::at(place, message));
         }
         kind => {
             let lacks = format!("has no content of type `{}`", quoted(kind));
@@ -106,7 +106,7 @@ fn image(
     let Some(url) = given(fields, "image_url") else {
         if given(fields, "file_id").is_none() {
             let message = format!("`{at}` needs an `image_url` (https, or a data URL)");
-            return Err(invalid(place, message));
+            return Err(Invalid::at(place, message));
         }
         let lacks = "has no files that were uploaded to OpenAI; send a data URL".to_owned();
         meaning.only(format!("{at}.file_id"), lacks);
@@ -122,7 +122,7 @@ fn image(
         .map(|(scheme, _)| scheme.to_ascii_lowercase());
     if !matches!(scheme.as_deref(), Some("https" | "http" | "data" | "gs")) {
         let message = format!("`{place}` must be an https address or a data URL");
-        return Err(invalid(place, message));
+        return Err(Invalid::at(place, message));
     }
     let mut image = Map::from_iter([("url".to_owned(), url.into())]);
     if let Some(detail) = given(fields, "detail") {
@@ -161,7 +161,7 @@ fn file(at: &str, fields: &Map<String, Value>, meaning: &mut Meaning) -> Result<
     }
     if file.is_empty() {
         let message = format!("`{at}` needs `file_data` (a data URL), `file_url` or `file_id`");
-        return Err(invalid(at, message));
+        return Err(Invalid::at(at, message));
     }
     if let Some(name) = given(fields, "filename") {
         text(&format!("{at}.filename"), name)?;
