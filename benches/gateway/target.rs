@@ -181,13 +181,14 @@ async fn gateway(
         if is_routed { routes()? } else { String::new() }
     );
     fs::write(&config, text)?;
-    // A bare environment: no keys, no REFRAIN_* and no tuning that the report would not mention.
+    // A bare environment: no keys, no REFRAIN_* and no tuning that the report would not mention. So each request has its
+    // line in the log, which is a file.
     let mut command = Command::new(binary);
     command
         .args(["serve", "--config"])
         .arg(&config)
         .current_dir(folder.path());
-    command.env_clear().env("RUST_LOG", "warn");
+    command.env_clear();
     let mut process = Process::program(&mut command, addr, &log)?;
     if let Err(why) = ready(&mut process, "/health/ready").await {
         let said = fs::read_to_string(&log).unwrap_or_default();

@@ -8,6 +8,7 @@ use std::{borrow::Cow, fmt::Write as _, sync::Arc, time::Duration};
 use super::{
     facts::Tier,
     journal::{Observer, Record, Stage},
+    logs,
 };
 use crate::{error::Fault, units::Usd};
 
@@ -39,7 +40,8 @@ impl RequestLog {
 
 impl Observer for RequestLog {
     fn over(&self, record: &Arc<Record>) {
-        write(record, self.lines);
+        let (record, lines) = (Arc::clone(record), self.lines);
+        logs::later(move || write(&record, lines));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -75,6 +75,18 @@ impl Form {
     }
 }
 
+/// The log of this process, once there is one.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Has `task` log what it logs on the thread that writes the log: whoever has an answer to send does not make lines meanwhile.
+/// It is done at once where the log has no thread.
+pub(super) fn later(task: impl FnOnce() + Send + 'static) {
+    match QUEUE.get() {
+        Some(queue) => queue.later(task),
+        None => task(),
+    }
+}
+
 /// Sends logs to standard error: for people, or as JSON, and with colours only on a terminal. `filter` is in the syntax
 /// of `RUST_LOG`.
 #[must_use]
@@ -85,7 +97,9 @@ pub fn init(filter: Option<&str>, pretty: bool, is_terminal: bool) -> Log {
     let queue = Queue::new(std::io::stderr(), form.clone());
     let subscriber = subscriber(filter, form.clone(), is_terminal, queue.clone());
     // A second call is a test's; the first one's settings stay.
-    let _already_set = subscriber.try_init();
+    if subscriber.try_init().is_ok() {
+        let _first = QUEUE.set(queue.clone());
+    }
     Log { form, queue }
 }
 

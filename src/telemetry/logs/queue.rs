@@ -1,10 +1,11 @@
 //! Lines on their way to standard error.
 //!
-//! A thread of its own writes them, some at a time: who wakes a thread for each pays more for that than for the line. If nobody
+//! A thread of its own makes and writes them, some at a time: who wakes a thread for each pays more for that than for the line. If nobody
 //! reads what it writes, it waits, and nobody else does: what there is no room for is left out and counted. Invariant: whoever
 //! logs never waits for a reader.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
     sync::{
         Arc,
@@ -28,8 +29,15 @@ const AT_ONCE: usize = 64 << 10;
 
 enum Item {
     Line(Vec<u8>),
+    /// What logs lines; so that whoever sends it need not make them.
+    Task(Box<dyn FnOnce() + Send>),
     /// Whoever waits until all before it is written.
     Flush(Sender<()>),
+}
+
+thread_local! {
+    /// What was logged by the thread that writes the log; `None` in all others.
+    static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 /// Takes lines.
@@ -51,6 +59,20 @@ impl Queue {
         Self {
             items: started.ok().map(|_| items),
             left_out,
+        }
+    }
+
+    /// Has `task` log what it logs, in its turn.
+    pub(super) fn later(&self, task: impl FnOnce() + Send + 'static) {
+        match &self.items {
+            Some(items) => self.counted(items.try_send(Item::Task(Box::new(task))).is_ok()),
+            None => task(),
+        }
+    }
+
+    fn counted(&self, is_taken: bool) {
+        if !is_taken {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -86,6 +108,11 @@ fn write_all(items: &Receiver<Item>, mut to: impl Write, form: &Form, left_out: 
         for item in std::iter::once(first).chain(items.try_iter()) {
             match item {
                 Item::Line(line) => lines.extend_from_slice(&line),
+                Item::Task(task) => {
+                    OWN.set(Some(std::mem::take(&mut lines)));
+                    task();
+                    lines = OWN.take().unwrap_or_default();
+                }
                 Item::Flush(done) => waiting.push(done),
             }
             are_more = lines.len() >= AT_ONCE;
@@ -120,15 +147,17 @@ impl<'w> MakeWriter<'w> for Queue {
 /// Each write is a whole line.
 impl Write for Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let is_own = OWN.with_borrow_mut(|own| {
+            own.as_mut()
+                .map(|lines| lines.extend_from_slice(line))
+                .is_some()
+        });
         match &self.items {
-            Some(items) => {
-                if items.try_send(Item::Line(line.to_vec())).is_err() {
-                    self.left_out.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(line.len())
-            }
-            None => io::stderr().write(line),
+            _ if is_own => {}
+            Some(items) => self.counted(items.try_send(Item::Line(line.to_vec())).is_ok()),
+            None => return io::stderr().write(line),
         }
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -192,5 +221,23 @@ mod tests {
         // What is being written waits no longer.
         assert!((MOST..2 * MOST).contains(&lines), "{lines}");
         assert_eq!(lines + told, 3 * MOST);
+    }
+
+    #[test]
+    fn what_is_made_later_stands_in_its_turn() {
+        let (go, may) = mpsc::channel();
+        let written = Arc::<Mutex<Vec<u8>>>::default();
+        let stuck = Stuck {
+            may,
+            written: Arc::clone(&written),
+        };
+        let mut queue = Queue::new(stuck, Form(Arc::new(AtomicBool::new(false))));
+        let mut its = queue.clone();
+        queue.write_all(b"one\n").unwrap();
+        queue.later(move || its.write_all(b"two\n").unwrap());
+        queue.write_all(b"three\n").unwrap();
+        drop(go);
+        queue.close(None, Duration::from_secs(60));
+        assert_eq!(*written.lock().unwrap(), b"one\ntwo\nthree\n");
     }
 }
