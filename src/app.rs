@@ -36,8 +36,8 @@ use crate::{
     policy::admit::ByCosine,
     provider::demo::Pace,
     telemetry::{
-        clients::Clients, journal::Observer, ledger::Ledger, names, recent::Recent,
-        targets::Targets,
+        clients::Clients, exemplars::Exemplars, journal::Observer, ledger::Ledger, names,
+        recent::Recent, targets::Targets,
     },
     tokenizer,
 };
@@ -181,7 +181,8 @@ impl App {
             Arc::clone(&targets) as _,
             Arc::clone(&clients) as _,
         ];
-        let observers = observers(config, &telling, all);
+        let exemplars = Arc::<Exemplars>::default();
+        let observers = observers(config, &telling, Arc::clone(&exemplars), all);
         let judge = config.cache.judge_model.clone().map(|model| ModelJudge {
             model,
             current: Arc::clone(&current),
@@ -255,6 +256,7 @@ impl App {
             responses,
             told_ids: ToldIds::default(),
             metrics,
+            exemplars,
             clock,
             compress_above: config.server.compress_above.get(),
             chat_latency: observe::chat_latency(),

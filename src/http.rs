@@ -30,8 +30,8 @@ use crate::{
     config::KeyDigest,
     gateway::Gateway,
     telemetry::{
-        clients::Clients, history::History, journal::Observers, ledger::Ledger, recent::Recent,
-        targets::Targets,
+        clients::Clients, exemplars::Exemplars, history::History, journal::Observers,
+        ledger::Ledger, recent::Recent, targets::Targets,
     },
 };
 
@@ -124,6 +124,8 @@ pub struct Api {
     pub told_ids: ToldIds,
     /// Renders `/metrics`.
     pub metrics: Option<PrometheusHandle>,
+    /// What it shows of single requests.
+    pub exemplars: Arc<Exemplars>,
     /// The time.
     pub clock: Clock,
     /// JSON longer than this is compressed, in bytes.

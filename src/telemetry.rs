@@ -1,6 +1,7 @@
 //! Numbers, logs and traces about what happens. It records and never decides; nothing depends on it.
 
 pub mod clients;
+pub mod exemplars;
 pub mod facts;
 pub mod history;
 pub mod journal;
@@ -9,6 +10,7 @@ pub mod log_line;
 pub mod logs;
 pub mod models;
 pub mod names;
+pub mod open_metrics;
 #[cfg(feature = "otel")]
 pub mod otlp;
 pub mod peers;

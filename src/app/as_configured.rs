@@ -14,6 +14,7 @@ use crate::{
     http::{Front, auth::Auth, overload::Capacity},
     policy::cacheable::{Rules, Stale},
     telemetry::{
+        exemplars::Exemplars,
         journal::{Observer, Observers},
         request_metrics::RequestMetrics,
     },
@@ -62,11 +63,12 @@ pub(super) fn front(
 pub(super) fn observers(
     config: &Config,
     telling: &Telling,
+    exemplars: Arc<Exemplars>,
     more: Vec<Arc<dyn Observer>>,
 ) -> Observers {
     let capture = config.telemetry.capture_content.then_some(MOST_CAPTURED);
     let mut all = telling.observers();
-    all.push(Arc::new(RequestMetrics::default()));
+    all.push(Arc::new(RequestMetrics::new(exemplars)));
     all.extend(more);
     Observers::new(all, capture, telling.sampled())
 }

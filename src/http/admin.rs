@@ -1,4 +1,4 @@
-//! The operator's side: a page that shows what the cache does, its numbers as JSON, and `/metrics`.
+//! The operator's side: a page that shows what the cache does, and its numbers as JSON.
 //!
 //! Who may see and do what is decided in one place, [`access`]; nothing else here asks for a key.
 
@@ -28,7 +28,7 @@ pub(super) mod threshold;
 pub(super) mod transfer;
 pub(super) mod why;
 
-use super::{Api, scrape};
+use super::Api;
 use crate::gateway::learn::Known;
 
 /// What was billed, saved and kept.
@@ -67,13 +67,4 @@ fn learned(known: &Known) -> Value {
         "sample": point.sample,
         "checked": {"hits": point.checked.size, "wrong": point.checked.wrong},
     })
-}
-
-/// The metrics, as Prometheus reads them.
-pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
-    let content_type = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
-    (content_type, scrape::text(&api)).into_response()
 }

@@ -61,7 +61,7 @@ pub(super) async fn observe(
     if status == 200 && route == CHAT {
         api.chat_latency.record(elapsed);
     } else {
-        latency(route, status_class(status)).record(elapsed);
+        latency(route, names::status_class(status)).record(elapsed);
     }
     let is_logged = response.extensions().get::<Logged>().is_some();
     match journal {
@@ -174,22 +174,5 @@ fn route(path: &str) -> &'static str {
         "/openapi.json" => "/openapi.json",
         path if path.starts_with("/admin") => "/admin",
         _ => "other",
-    }
-}
-
-fn status_class(status: u16) -> &'static str {
-    match status {
-        200..=299 => "200",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        404 => "404",
-        413 => "413",
-        429 => "429",
-        402 | 405..=412 | 414..=428 | 430..=499 => "4xx",
-        502 => "502",
-        503 => "503",
-        504 => "504",
-        _ => "5xx",
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     Api, Side, admin, chat, completions, embeddings, feedback, generate_content, health, messages,
-    models, openapi, passthrough, responses,
+    models, openapi, passthrough, responses, scrape,
 };
 
 /// One route.
@@ -144,7 +144,7 @@ pub(super) fn operators(side: Side) -> Routes {
         .get("/health", health::summary)
         .get("/health/live", health::live)
         .get("/health/ready", health::ready)
-        .get("/metrics", admin::metrics)
+        .get("/metrics", scrape::metrics)
         .get("/admin/api/session", admin::access::sign_in::show)
         .post("/admin/api/session", admin::access::sign_in::begin)
         .delete("/admin/api/session", admin::access::sign_in::end)

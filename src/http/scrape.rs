@@ -1,15 +1,59 @@
 //! The metrics, as Prometheus reads them. What is a state rather than an event is looked at when it is asked for.
 
-use std::fs;
+use std::{fs, sync::Arc};
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
 
 use super::Api;
 use crate::telemetry::{
     names::{self, recorder},
+    open_metrics,
     process::Process,
 };
 
+/// Prometheus' own format, for whoever does not ask for another.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The metrics, in the format that is asked for.
+pub(super) async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+    let text = text(&api);
+    let (format, text) = if prefers_open_metrics(&headers) {
+        let text = open_metrics::written(&text, &api.exemplars);
+        (open_metrics::MEDIA_TYPE, text)
+    } else {
+        (TEXT, text)
+    };
+    let format = [(header::CONTENT_TYPE, format), (header::VARY, "accept")];
+    (format, text).into_response()
+}
+
+/// Whether OpenMetrics is named, and plain text is not liked better (RFC 9110 §12.5.1).
+fn prefers_open_metrics(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(header::ACCEPT).iter();
+    let ranges: Vec<&str> = (ranges.filter_map(|value| value.to_str().ok()))
+        .flat_map(|value| value.split(','))
+        .collect();
+    let liked = |wanted: &str| {
+        let of_it = ranges.iter().filter_map(|range| {
+            let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let quality = parameters.split(';').find_map(|parameter| {
+                let (name, value) = parameter.split_once('=')?;
+                (name.trim().eq_ignore_ascii_case("q")).then(|| value.trim().parse().ok())?
+            });
+            (name.trim().eq_ignore_ascii_case(wanted)).then_some(quality.unwrap_or(1.0))
+        });
+        of_it.fold(0.0, f32::max)
+    };
+    let open = liked("application/openmetrics-text");
+    open > 0.0 && open >= liked("text/plain")
+}
+
 /// All metrics in Prometheus' text format; nothing where none are collected.
-pub(super) fn text(api: &Api) -> String {
+fn text(api: &Api) -> String {
     let Some(metrics) = &api.metrics else {
         return String::new();
     };
@@ -57,4 +101,40 @@ fn look_at_process() -> Option<Process> {
 fn gauge(name: &'static str, value: u64) {
     #[expect(clippy::cast_precision_loss, reason = "a sum for people")]
     metrics::gauge!(name).set(value as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_format_is_that_which_is_liked_best() {
+        let prefers = |accept: &'static str| {
+            let value = HeaderValue::from_static(accept);
+            prefers_open_metrics(&HeaderMap::from_iter([(header::ACCEPT, value)]))
+        };
+        // Prometheus 2.42 and 3.5.
+        assert!(prefers(
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+             text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+        ));
+        assert!(prefers(
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+             application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
+             text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+        ));
+        for plain in [
+            "",
+            "*/*",
+            "text/html, */*;q=0.8",
+            "text/plain, application/openmetrics-text;q=0.9",
+            "application/openmetrics-text; q=0",
+            "application/openmetrics-text; q=much",
+        ] {
+            assert_eq!(prefers(plain), plain.ends_with("much"), "{plain}");
+        }
+        assert!(!prefers_open_metrics(&HeaderMap::new()));
+    }
 }

@@ -9,6 +9,8 @@ pub mod metric;
 pub mod recorder;
 pub mod table;
 
+pub use self::labels::status_class;
+
 /// Requests, until the head of the answer was ready.
 pub const HTTP_DURATION: &str = "http_server_request_duration_seconds";
 /// The gateway's own part of that.

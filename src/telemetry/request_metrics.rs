@@ -11,6 +11,7 @@ use std::{
 use metrics::{Counter, Histogram};
 
 use super::{
+    exemplars::Exemplars,
     facts::{Facts, Tier},
     journal::{Head, Observer, Record, Stage, Step, UNASKED},
     ledger::Way,
@@ -40,6 +41,7 @@ pub struct RequestMetrics {
     overhead_of_calls: Histogram,
     embedding: Histogram,
     targets: Mutex<HashMap<Called, Arc<Target>>>,
+    exemplars: Arc<Exemplars>,
 }
 
 /// What a tier has answered.
@@ -62,8 +64,10 @@ struct Target {
     output: Histogram,
 }
 
-impl Default for RequestMetrics {
-    fn default() -> Self {
+impl RequestMetrics {
+    /// Counts, and keeps exemplars in `exemplars`.
+    #[must_use]
+    pub fn new(exemplars: Arc<Exemplars>) -> Self {
         let lookups = |tier: &'static str, result: &'static str| metrics::counter!(names::CACHE_LOOKUPS, "tier" => tier, "result" => result);
         let of_tier = |tier| Lookups {
             hit: lookups(tier, "hit"),
@@ -80,6 +84,7 @@ impl Default for RequestMetrics {
             overhead_of_calls: overhead("no"),
             embedding: metrics::histogram!(names::EMBEDDING_DURATION),
             targets: Mutex::default(),
+            exemplars,
         }
     }
 }
@@ -87,7 +92,7 @@ impl Default for RequestMetrics {
 impl Observer for RequestMetrics {
     fn over(&self, record: &Arc<Record>) {
         match &record.head {
-            Some(head) => self.answered(head, record.overhead()),
+            Some(head) => self.answered(head, record),
             // Its client was gone before there was any.
             None if record.steps.iter().any(is_vain_lookup) => self.missed.increment(1),
             None => {}
@@ -98,25 +103,38 @@ impl Observer for RequestMetrics {
                 .as_ref()
                 .map_or("chat", |head| operation(head.route));
             for step in &record.steps {
-                self.step(step, operation, record.total);
+                self.step(step, operation, record);
             }
         }
     }
 }
 
 impl RequestMetrics {
-    fn answered(&self, head: &Head, overhead: Option<Duration>) {
+    fn answered(&self, head: &Head, record: &Record) {
+        if let Some(answered) = record.answered {
+            let status = names::status_class(head.status);
+            let labels = [
+                ("http_route", head.route),
+                ("http_response_status_code", status),
+            ];
+            self.exemplars
+                .note(names::HTTP_DURATION, &labels, answered, record);
+        }
         let Some(facts) = &head.facts else { return };
         self.looked_up(facts);
         // A request that failed does not say how long providers were waited for.
         let is_answered = head.failure.is_none() && head.status < 300;
-        if let Some(overhead) = overhead.filter(|_| is_answered) {
-            match facts.way {
-                Way::Exact | Way::Semantic | Way::Stale => self.overhead_of_hits.record(overhead),
-                Way::Miss | Way::Bypass => self.overhead_of_calls.record(overhead),
+        if let Some(overhead) = record.overhead().filter(|_| is_answered) {
+            let (histogram, cached) = match facts.way {
+                Way::Exact | Way::Semantic | Way::Stale => (&self.overhead_of_hits, "yes"),
+                Way::Miss | Way::Bypass => (&self.overhead_of_calls, "no"),
                 // Its time was that of another request.
-                Way::Coalesced | Way::Background => {}
-            }
+                Way::Coalesced | Way::Background => return,
+            };
+            histogram.record(overhead);
+            let labels = [("cached", cached)];
+            self.exemplars
+                .note(names::OVERHEAD, &labels, overhead, record);
         }
     }
 
@@ -134,8 +152,11 @@ impl RequestMetrics {
         }
     }
 
-    fn step(&self, step: &Step, operation: &'static str, total: Duration) {
-        let took = step.ended.unwrap_or(total).saturating_sub(step.began);
+    fn step(&self, step: &Step, operation: &'static str, record: &Record) {
+        let took = step
+            .ended
+            .unwrap_or(record.total)
+            .saturating_sub(step.began);
         match &step.stage {
             Stage::Embedding if step.outcome.is_some() => self.embedding.record(took),
             Stage::Attempt { provider, model } => {
@@ -147,6 +168,15 @@ impl RequestMetrics {
                 } else {
                     failed(provider, model, operation, outcome, took);
                 }
+                let error = if outcome == OK { "" } else { outcome };
+                let labels = [
+                    ("gen_ai_operation_name", operation),
+                    ("gen_ai_provider_name", provider.as_str()),
+                    ("gen_ai_request_model", MODELS.label(provider, model)),
+                    ("error_type", error),
+                ];
+                self.exemplars
+                    .note(names::UPSTREAM_DURATION, &labels, took, record);
             }
             Stage::Embedding | Stage::Lookup => {}
         }

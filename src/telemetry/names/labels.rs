@@ -44,6 +44,24 @@ pub(super) const STATUS: Label = one_of(
         "200", "400", "401", "403", "404", "413", "429", "4xx", "502", "503", "504", "5xx",
     ],
 );
+/// The value of that label.
+#[must_use]
+pub fn status_class(status: u16) -> &'static str {
+    match status {
+        200..=299 => "200",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        413 => "413",
+        429 => "429",
+        402 | 405..=412 | 414..=428 | 430..=499 => "4xx",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        _ => "5xx",
+    }
+}
 pub(super) const CACHED: Label = one_of("cached", &["yes", "no"]);
 pub(super) const SHED_REASON: Label = one_of("reason", &["requests", "bytes", "connections"]);
 pub(super) const TIER: Label = one_of("tier", &["exact", "canonical", "semantic", "none"]);

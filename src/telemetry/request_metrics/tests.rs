@@ -16,7 +16,7 @@ use crate::{
 fn shown(work: impl FnOnce(&Clock, &Observers)) -> String {
     let recorder = recorder::builder().unwrap().build_recorder();
     metrics::with_local_recorder(&recorder, || {
-        let all: Vec<Arc<dyn Observer>> = vec![Arc::new(RequestMetrics::default())];
+        let all: Vec<Arc<dyn Observer>> = vec![Arc::new(RequestMetrics::new(Arc::default()))];
         work(&Clock::manual(), &Observers::new(all, None, None));
     });
     recorder.handle().render()

@@ -26,8 +26,11 @@ const INTRODUCTION: &str = "\
 - Counters whose labels are known beforehand begin at zero, so that the first event has a rate.
 - Times and sizes are histograms with buckets, none are summaries: quantiles can be taken over several gateways.
 - `gen_ai_*` follows OpenTelemetry's semantic conventions for generative AI, which are still in development.
-- Exemplars: the text format has none, and the exporter writes none. To go from a bucket to a request, take the time and the
-  labels to the log, where each request has a line with its `request_id`, and its `trace_id` if it is traced.
+- Who asks for OpenMetrics (`Accept: application/openmetrics-text`), as Prometheus does by itself, gets the same series in that
+  format, with exemplars: each bucket of `http_server_request_duration_seconds`, `refrain_gateway_overhead_seconds` and
+  `gen_ai_client_operation_duration_seconds` names the latest traced request in it by its `trace_id`. Prometheus keeps them with
+  `--enable-feature=exemplar-storage`. For requests without a trace, take the time and the labels to the log, where each has a
+  line with its `request_id`.
 - A rate of hits is `sum(rate(refrain_cache_lookups_total{result=\"hit\"}[5m])) / sum(rate(refrain_cache_lookups_total[5m]))`.
 
 ";
