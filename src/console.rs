@@ -7,7 +7,10 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use crate::transfer::{Gateway, TransferError};
+use crate::{
+    inert,
+    transfer::{Gateway, TransferError},
+};
 
 mod overview;
 mod table;
@@ -23,8 +26,31 @@ use self::{
 pub struct Screen {
     /// Characters in a line; `None` if lines are not cut.
     pub width: Option<usize>,
-    /// JSON instead of tables.
-    pub json: bool,
+    /// As what.
+    pub form: Form,
+}
+
+/// As what something is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Tables, for people.
+    Table,
+    /// JSON over several lines.
+    Json,
+    /// JSON in one line.
+    JsonLine,
+}
+
+impl Form {
+    /// What a value is as JSON, if it is wanted so. Controls and what can't be seen are escaped in it.
+    #[must_use]
+    pub fn json(self, value: &Value) -> Option<String> {
+        match self {
+            Self::Table => None,
+            Self::Json => Some(inert::json(&format!("{value:#}")).into_owned()),
+            Self::JsonLine => Some(inert::json(&value.to_string()).into_owned()),
+        }
+    }
 }
 
 /// Which entries are meant.
@@ -36,29 +62,31 @@ pub struct Selection {
     pub conditions: Vec<(&'static str, String)>,
 }
 
-/// Which of them are listed.
+/// How they are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// That have this text in their prompt, question or answer.
-    pub text: Option<String>,
-    /// In this order: `newest`, `uses`, `saved` or `size`; as the gateway likes, if it is not said.
-    pub sort: Option<String>,
-    /// At most so many.
+pub enum Sought {
+    /// As a list.
+    List {
+        /// Of those that have this text in their prompt, question or answer.
+        text: Option<String>,
+        /// In this order: `newest`, `uses`, `saved` or `size`; as the gateway likes, if it is not said.
+        sort: Option<&'static str>,
+    },
+    /// By what this question means, the nearest first.
+    Meaning(String),
+}
+
+/// How much of them is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Few {
+    /// At most so many; [`MOST_BY_MEANING`] if they are looked for by meaning.
     pub limit: u32,
     /// Whether their ids are shown, too.
     pub ids: bool,
 }
 
-/// What is looked for by its meaning.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Search {
-    /// The question.
-    pub text: String,
-    /// At most so many.
-    pub limit: u32,
-    /// Whether their ids are shown, too.
-    pub ids: bool,
-}
+/// A gateway finds no more entries than this by their meaning.
+pub const MOST_BY_MEANING: u32 = 100;
 
 /// Whether a purge has to be agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,8 +161,8 @@ pub async fn stats(
     out: &mut (dyn Write + Send),
 ) -> Result<(), ConsoleError> {
     let stats = gateway.fetch("/admin/api/stats", &[]).await?;
-    if screen.json {
-        return put(out, &stats);
+    if let Some(json) = screen.form.json(&stats) {
+        return put(out, &json);
     }
     let providers = gateway.fetch("/admin/api/providers", &[]).await?;
     overview::write(out, screen, &stats, &providers)?;
@@ -144,59 +172,51 @@ pub async fn stats(
 /// Entries of the cache.
 ///
 /// # Errors
-/// [`ConsoleError`].
-pub async fn list(
+/// [`ConsoleError`]; [`ConsoleError::Usage`] if more are wanted than can be found.
+pub async fn entries(
     gateway: &Gateway,
     selection: &Selection,
-    listing: &Listing,
+    sought: &Sought,
+    few: Few,
     screen: Screen,
     out: &mut (dyn Write + Send),
 ) -> Result<(), ConsoleError> {
-    let mut query = selection.conditions.clone();
-    if let Some(text) = &listing.text {
-        query.push(("text", text.clone()));
+    let Few { limit, ids } = few;
+    let is_near = matches!(sought, Sought::Meaning(_));
+    if is_near && limit > MOST_BY_MEANING {
+        return Err(ConsoleError::Usage(
+            "by their meaning at most 100 entries are found (--limit)",
+        ));
     }
-    if let Some(sort) = &listing.sort {
-        query.push(("sort", sort.clone()));
-    }
-    query.push(("limit", listing.limit.to_string()));
-    let found = gateway.fetch("/admin/api/cache/entries", &query).await?;
-    if screen.json {
-        return put(out, &found);
-    }
-    let entries = items(&found, "entries");
-    entries_table(entries, listing.ids, false).write(out, screen.width)?;
-    let total = number(&found, "/total");
-    writeln!(out, "{} of {} entries", entries.len(), amount(total))?;
-    Ok(())
-}
-
-/// Entries whose question means about the same as a text.
-///
-/// # Errors
-/// [`ConsoleError`].
-pub async fn search(
-    gateway: &Gateway,
-    selection: &Selection,
-    search: &Search,
-    screen: Screen,
-    out: &mut (dyn Write + Send),
-) -> Result<(), ConsoleError> {
-    let mut body = conditions(selection);
-    body.insert("text".to_owned(), search.text.as_str().into());
-    body.insert("limit".to_owned(), search.limit.into());
-    let found = gateway
-        .submit("/admin/api/cache/search", &Value::Object(body))
-        .await?;
-    if screen.json {
-        return put(out, &found);
+    let found = match sought {
+        Sought::List { text, sort } => {
+            let mut query = selection.conditions.clone();
+            query.extend(text.clone().map(|text| ("text", text)));
+            query.extend(sort.map(|sort| ("sort", sort.to_owned())));
+            query.push(("limit", limit.to_string()));
+            gateway.fetch("/admin/api/cache/entries", &query).await?
+        }
+        Sought::Meaning(question) => {
+            let mut body = conditions(selection);
+            body.insert("text".to_owned(), question.as_str().into());
+            body.insert("limit".to_owned(), limit.into());
+            let body = Value::Object(body);
+            gateway.submit("/admin/api/cache/search", &body).await?
+        }
+    };
+    if let Some(json) = screen.form.json(&found) {
+        return put(out, &json);
     }
     if let Some(why) = found.get("unavailable").and_then(Value::as_str) {
-        return Err(ConsoleError::Unavailable(text::inert(why)));
+        return Err(ConsoleError::Unavailable(inert::line(why)));
     }
     let entries = items(&found, "entries");
-    entries_table(entries, search.ids, true).write(out, screen.width)?;
-    writeln!(out, "{} entries", entries.len())?;
+    entries_table(entries, ids, is_near).write(out, screen.width)?;
+    let shown = entries.len();
+    match found.get("total").and_then(Value::as_f64) {
+        Some(total) => writeln!(out, "{shown} of {} entries", amount(total))?,
+        None => writeln!(out, "{shown} entries")?,
+    }
     Ok(())
 }
 
@@ -216,7 +236,7 @@ pub async fn purge(
     if !selection.everything && selection.conditions.is_empty() {
         return Err(ConsoleError::Usage(
             "say what to purge: --id, --tag, --namespace, --model, --client, --older-than, --younger-than, --prefix, \
-             or --everything",
+             --generation-below, or --everything",
         ));
     }
     let mut body = conditions(selection);
@@ -236,8 +256,8 @@ pub async fn purge(
     );
     let is_done = purge == Purge::DryRun || entries == 0.0;
     if is_done {
-        if screen.json {
-            return put(out, &would);
+        if let Some(json) = screen.form.json(&would) {
+            return put(out, &json);
         }
         writeln!(out, "{what} would be purged")?;
         return Ok(());
@@ -246,8 +266,8 @@ pub async fn purge(
         return Err(ConsoleError::Declined);
     }
     let done = ask(false).await?;
-    if screen.json {
-        return put(out, &done);
+    if let Some(json) = screen.form.json(&done) {
+        return put(out, &json);
     }
     let (entries, size) = (number(&done, "/entries"), number(&done, "/bytes"));
     writeln!(
@@ -311,9 +331,9 @@ fn entries_table(entries: &[Value], ids: bool, near: bool) -> Table {
     table
 }
 
-/// What JSON says, for programs.
-fn put(out: &mut (dyn Write + Send), value: &Value) -> Result<(), ConsoleError> {
-    writeln!(out, "{value:#}")?;
+/// Writes a line, or several.
+fn put(out: &mut (dyn Write + Send), text: &str) -> Result<(), ConsoleError> {
+    writeln!(out, "{text}")?;
     out.flush()?;
     Ok(())
 }

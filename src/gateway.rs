@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 pub mod account;
 mod asked;
 mod attempt;
+mod behalf;
 pub mod catalogue;
 mod choose;
 mod completions;
@@ -228,8 +229,7 @@ impl Gateway {
         if let Some(reply) = raw.and_then(|raw| self.identical(&raw, caller.own, received)) {
             return Ok(reply);
         }
-        let (request, destination) = setup.understand(&caller, wanted, &mut controls)?;
-        journal.asked_for(request.model());
+        let (request, destination) = setup.understand(&caller, wanted, &mut controls, &journal)?;
         let wish = Wish::of(&controls, &caller);
         let account = caller.account.clone();
 
@@ -241,7 +241,7 @@ impl Gateway {
         let question = question::Asked::of(&request);
         let question = question.as_ref();
         let rules = &setup.settings.rules;
-        let overrides = setup.overrides(&controls, &caller, &destination);
+        let overrides = setup.overrides(controls.task.as_ref(), caller.cache, &destination);
         let exception = exception(overrides);
         let plan = match cacheable::plan(&request, question, &controls, rules, exception) {
             Ok(plan) => plan,

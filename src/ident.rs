@@ -38,26 +38,6 @@ macro_rules! name {
     };
 }
 
-/// What stands for the values of an enum in files, requests and answers: each word stands in one place.
-macro_rules! words {
-    ($(#[$doc:meta])* $vis:vis $type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
-        impl $type {
-            $(#[$doc])*
-            $vis const NAMES: [(&'static str, Self); [$($word),+].len()] =
-                [$(($word, Self::$variant)),+];
-
-            /// Its word there.
-            #[must_use]
-            $vis const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word),+
-                }
-            }
-        }
-    };
-}
-pub(crate) use words;
-
 name! {
     /// A configured provider: 1–64 of `a-z 0-9 - _ .`, so that `provider/model` splits at the first slash.
     ProviderName

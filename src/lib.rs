@@ -11,7 +11,7 @@
 //! | 3 | [`provider`], [`embed`], [`tokenizer`] | adapters to the outside |
 //! | 2 | [`config`], [`telemetry`] | settings; numbers and logs |
 //! | 1 | [`policy`] | decisions |
-//! | 0 | [`units`], [`ident`], [`clock`], [`wire`], [`error`] | words |
+//! | 0 | [`units`], [`ident`], [`inert`], [`clock`], [`wire`], [`error`] | words |
 
 pub mod app;
 pub mod cache;
@@ -24,6 +24,7 @@ pub mod eval;
 pub mod gateway;
 pub mod http;
 pub mod ident;
+pub mod inert;
 pub mod policy;
 pub mod provider;
 pub mod telemetry;

@@ -1,6 +1,7 @@
 //! The `refrain` program: arguments, environment, signals.
 
 use std::{
+    fmt::Display,
     io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
@@ -11,14 +12,18 @@ use clap::Parser;
 use refrain::{
     app::load_encoder,
     clock::Clock,
+    console::{Few, Form, Sought},
     eval, telemetry, tour,
-    transfer::{self, Import, Imported, Stopped as ImportStopped, Totals},
+    transfer::{self, Ending, Exported, Import, TransferError},
 };
+use serde_json::{Value, json};
 
 mod program;
 
 use self::program::{
-    arguments::{Arguments, CacheCommand, Command, Evaluation, KeyCommand, Running},
+    arguments::{
+        self, Arguments, CacheCommand, Command, Evaluation, KeyCommand, Running, Selected, Sort,
+    },
     console::{self, Wanted},
     keys,
     serve::serve,
@@ -77,7 +82,14 @@ async fn run(command: Command, form: &telemetry::logs::Form) -> Result<(), Failu
         Command::Serve(file) => serve(&file.config, form).await?,
         Command::Check(file) => check(&file.config)?,
         Command::Demo(file) => demo(&file.config).await?,
-        Command::Stats { gateway, form } => shown(&gateway, Wanted::Stats, form.json).await?,
+        Command::Stats {
+            watch,
+            gateway,
+            form,
+        } => {
+            let every = watch.map(Duration::from_secs);
+            shown(&gateway, Wanted::Stats { every }, form.json).await?;
+        }
         Command::Eval(evaluation) => evaluate(evaluation).await?,
         Command::Cache(command) => cache(command).await?,
         Command::Key(command) => key(command)?,
@@ -141,14 +153,6 @@ async fn shown(running: &Running, wanted: Wanted, json: bool) -> Result<(), Fail
 }
 
 async fn cache(command: CacheCommand) -> Result<(), Failure> {
-    let could_not_go_on = |message: String| Failure {
-        message,
-        code: ExitCode::from(2),
-    };
-    let at = |running: Running| at(&running).map_err(could_not_go_on);
-    // Without a handler for it, Ctrl-C ends the process by itself.
-    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
-    let (mut out, mut progress) = (io::stdout(), io::stderr());
     match command {
         CacheCommand::List {
             selected,
@@ -158,14 +162,9 @@ async fn cache(command: CacheCommand) -> Result<(), Failure> {
             gateway,
             form,
         } => {
-            let wanted = Wanted::List {
-                selected,
-                text,
-                sort,
-                limit: few.limit,
-                ids: few.ids,
-            };
-            shown(&gateway, wanted, form.json).await
+            let sort = sort.map(Sort::as_str);
+            let sought = Sought::List { text, sort };
+            shown(&gateway, entries(selected, sought, few), form.json).await
         }
         CacheCommand::Search {
             words,
@@ -175,14 +174,14 @@ async fn cache(command: CacheCommand) -> Result<(), Failure> {
             gateway,
             form,
         } => {
-            let wanted = Wanted::Search {
-                selected,
-                words,
-                is_text,
-                limit: few.limit,
-                ids: few.ids,
+            let words = words.join(" ");
+            let sought = if is_text {
+                let text = Some(words);
+                Sought::List { text, sort: None }
+            } else {
+                Sought::Meaning(words)
             };
-            shown(&gateway, wanted, form.json).await
+            shown(&gateway, entries(selected, sought, few), form.json).await
         }
         CacheCommand::Purge {
             selected,
@@ -200,43 +199,100 @@ async fn cache(command: CacheCommand) -> Result<(), Failure> {
             };
             shown(&gateway, wanted, form.json).await
         }
-        CacheCommand::Export { gateway, out: file } => {
-            let exporting = at(gateway)?;
-            let exported = exporting
-                .export(file.as_deref(), &mut out, &mut progress, interrupt)
-                .await;
-            let entries = exported.map_err(|error| could_not_go_on(error.to_string()))?;
-            let _closed = writeln!(progress, "{entries} entries exported");
-            Ok(())
-        }
+        CacheCommand::Export { gateway, out, json } => export(&gateway, out.as_deref(), json).await,
         CacheCommand::Import {
             file,
             gateway,
             from,
             batch,
             partial,
+            json,
         } => {
-            let import = Import {
+            let wanted = Import {
                 file,
                 from,
                 batch,
                 partial,
             };
-            let imported = at(gateway)?.import(&import, &mut progress, interrupt).await;
-            let imported =
-                imported.map_err(|stopped: ImportStopped| could_not_go_on(stopped.to_string()))?;
-            match imported {
-                Imported::Sent(Totals { refused: 0, .. }) => Ok(()),
-                Imported::Sent(Totals { refused, .. }) => {
-                    Err(format!("{refused} lines were refused").into())
-                }
-                Imported::Nothing(Totals { refused, .. }) => Err(format!(
-                    "{refused} lines would be refused, so nothing was imported; --partial imports the others"
-                )
-                .into()),
-            }
+            import(&gateway, &wanted, json).await
         }
     }
+}
+
+fn entries(selected: Selected, sought: Sought, few: arguments::Few) -> Wanted {
+    let arguments::Few { limit, ids } = few;
+    Wanted::Entries {
+        selected,
+        sought,
+        few: Few { limit, ids },
+    }
+}
+
+fn could_not_go_on(why: impl Display) -> Failure {
+    Failure {
+        message: why.to_string(),
+        code: ExitCode::from(2),
+    }
+}
+
+/// Without a handler for it, Ctrl-C ends the process by itself.
+async fn interrupt() {
+    drop(tokio::signal::ctrl_c().await);
+}
+
+async fn export(running: &Running, file: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let (mut out, mut progress) = (io::stdout(), io::stderr());
+    let gateway = at(running).map_err(could_not_go_on)?;
+    let exported = gateway
+        .export(file, &mut out, &mut progress, interrupt())
+        .await;
+    let Exported { entries, bytes } = match exported {
+        // Whoever closes the output early has seen enough.
+        Err(TransferError::Write(error)) if file.is_none() && is_closed(&error) => return Ok(()),
+        exported => exported.map_err(could_not_go_on)?,
+    };
+    let name = file.map(|path| path.display().to_string());
+    let report = json!({"file": name, "entries": entries, "bytes": bytes});
+    match (json, file) {
+        (false, _) => {
+            let _closed = writeln!(progress, "{entries} entries exported");
+            Ok(())
+        }
+        (true, Some(_)) => said(&report, Form::Json, &mut out),
+        // Standard output has the entries. In one line, to be told from those about the progress.
+        (true, None) => said(&report, Form::JsonLine, &mut progress),
+    }
+}
+
+async fn import(running: &Running, wanted: &Import, json: bool) -> Result<(), Failure> {
+    let gateway = at(running).map_err(could_not_go_on)?;
+    let imported = gateway.import(wanted, &mut io::stderr(), interrupt()).await;
+    if json {
+        said(&imported.json(), Form::Json, &mut io::stdout())?;
+    }
+    let refused = imported.totals.refused;
+    match imported.ending {
+        Ending::Sent if refused == 0 => Ok(()),
+        Ending::Sent => Err(format!("{refused} lines were refused").into()),
+        Ending::Nothing => Err(format!(
+            "{refused} lines would be refused, so nothing was imported; --partial imports the others"
+        )
+        .into()),
+        Ending::Stopped(stopped) => Err(could_not_go_on(stopped)),
+    }
+}
+
+/// Writes what something came to, for programs.
+fn said(report: &Value, form: Form, out: &mut impl Write) -> Result<(), Failure> {
+    let report = form.json(report).unwrap_or_default();
+    match writeln!(out, "{report}") {
+        Err(error) if !is_closed(&error) => Err(could_not_go_on(format!("cannot write: {error}"))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 fn key(command: KeyCommand) -> Result<(), Failure> {

@@ -16,20 +16,21 @@ use std::{
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, inert};
 
 mod asking;
+mod import;
 mod lines;
 mod sending;
+mod source;
 mod watch;
 
-use self::{
-    sending::{Aim, Sending},
-    watch::Watch,
-};
+pub use self::import::{Ending, Import, Imported, LineError, Stopped, Totals};
+use self::watch::Watch;
 
 /// How long a gateway may take for one batch: its encoder serves requests first.
 const PATIENCE: Duration = Duration::from_secs(600);
+
 /// A gateway, as its operator sees it.
 #[derive(Debug)]
 pub struct Gateway {
@@ -39,38 +40,13 @@ pub struct Gateway {
     clock: Clock,
 }
 
-/// What is imported, and how.
-#[derive(Debug, Clone)]
-pub struct Import {
-    /// Lines of JSON.
-    pub file: PathBuf,
-    /// The first line to be sent, from 1.
-    pub from: u64,
-    /// Lines that are sent at once.
-    pub batch: u32,
-    /// Good lines are taken in even if others are not; else none is, unless all are good.
-    pub partial: bool,
-}
-
-/// What an import came to.
+/// What an export came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Imported {
-    /// The lines were sent. Some may be refused that were good when they were checked: where there was no
-    /// room for them, or the cache was purged.
-    Sent(Totals),
-    /// Nothing was taken in, because of the lines that are refused.
-    Nothing(Totals),
-}
-
-/// What has become of the lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// Taken in.
-    pub imported: u64,
-    /// There already, or out of date.
-    pub skipped: u64,
-    /// Refused.
-    pub refused: u64,
+pub struct Exported {
+    /// Entries that were written.
+    pub entries: u64,
+    /// What they take, with their header.
+    pub bytes: u64,
 }
 
 /// Why it could not go on.
@@ -116,16 +92,6 @@ pub enum TransferError {
     Interrupted,
 }
 
-/// An import that ended before its file did.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}; continue with --from {from}")]
-pub struct Stopped {
-    /// The first line that was not confirmed.
-    pub from: u64,
-    /// Why.
-    pub error: TransferError,
-}
-
 /// What the gateway answers instead, in `OpenAI`'s shape.
 #[derive(Deserialize)]
 struct Refusal {
@@ -165,18 +131,18 @@ impl Gateway {
         }
     }
 
-    /// Writes all entries to `file`, which is there once it is whole, or else to `out`. Gives the number
-    /// of entries.
+    /// Writes all entries to `file`, which is there once it is whole, or else to `out`. Whether anybody reads the
+    /// `progress` does not matter.
     ///
     /// # Errors
-    /// [`TransferError`].
+    /// [`TransferError`]; [`TransferError::Write`] if `out` is gone.
     pub async fn export(
         &self,
         file: Option<&Path>,
         out: &mut (dyn Write + Send),
         progress: &mut (dyn Write + Send),
         interrupt: impl Future<Output = ()>,
-    ) -> Result<u64, TransferError> {
+    ) -> Result<Exported, TransferError> {
         let interrupt = pin!(interrupt);
         let Some(path) = file else {
             return self.export_into(out, progress, interrupt).await;
@@ -193,9 +159,9 @@ impl Gateway {
             Ok(_) => out.sync_all().and_then(|()| fs::rename(&part, path)),
             Err(_) => fs::remove_file(&part),
         };
-        let entries = exported?;
+        let exported = exported?;
         settled.map_err(failed)?;
-        Ok(entries)
+        Ok(exported)
     }
 
     async fn export_into(
@@ -203,9 +169,9 @@ impl Gateway {
         out: &mut (dyn Write + Send),
         progress: &mut (dyn Write + Send),
         mut interrupt: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<u64, TransferError> {
+    ) -> Result<Exported, TransferError> {
         let mut watch = Watch::new(&self.clock);
-        let mut lines = 0_u64;
+        let (mut lines, mut bytes) = (0_u64, 0_u64);
         let request = self.client.get(self.at("export"));
         let asked = watch.over(self.send(request), interrupt.as_mut(), || Ok(()));
         let mut response = asked.await??;
@@ -213,51 +179,23 @@ impl Gateway {
             return Err(refusal(response).await);
         }
         loop {
-            let mut say = || writeln!(progress, "{lines} lines");
+            let mut say = || {
+                let _closed = writeln!(progress, "{lines} lines");
+                Ok(())
+            };
             let piece = watch.over(response.chunk(), interrupt.as_mut(), &mut say);
             let piece = piece.await?.map_err(|error| self.unreachable(&error))?;
             let Some(piece) = piece else { break };
             out.write_all(&piece)?;
             lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+            bytes += piece.len() as u64;
         }
         out.flush()?;
-        // The header is no entry.
-        Ok(lines.saturating_sub(1))
-    }
-
-    /// Has the lines of a file taken in. All are checked first, unless the import is partial.
-    ///
-    /// # Errors
-    /// [`Stopped`], with the line to continue with.
-    pub async fn import(
-        &self,
-        import: &Import,
-        progress: &mut (dyn Write + Send),
-        interrupt: impl Future<Output = ()>,
-    ) -> Result<Imported, Stopped> {
-        let mut interrupt = pin!(interrupt);
-        if !import.partial {
-            let mut checking =
-                Sending::new(self, interrupt.as_mut(), progress, import.from, Aim::Check);
-            let checked = checking.file(import).await;
-            let totals = checking.totals();
-            match checked {
-                Ok(()) if totals.refused == 0 => {}
-                Ok(()) => return Ok(Imported::Nothing(totals)),
-                Err(error) => {
-                    let from = import.from;
-                    return Err(Stopped { from, error });
-                }
-            }
-        }
-        let mut sending = Sending::new(self, interrupt, progress, import.from, Aim::TakeIn);
-        match sending.file(import).await {
-            Ok(()) => Ok(Imported::Sent(sending.totals())),
-            Err(error) => Err(Stopped {
-                from: sending.from(),
-                error,
-            }),
-        }
+        Ok(Exported {
+            // The header is no entry.
+            entries: lines.saturating_sub(1),
+            bytes,
+        })
     }
 
     fn at(&self, what: &str) -> String {
@@ -297,7 +235,7 @@ async fn refusal(response: Response) -> TransferError {
     let refusal: Option<Refusal> = serde_json::from_slice(&body).ok();
     let message = refusal.map_or_else(
         || "what answers there is no gateway".to_owned(),
-        |refusal| shown(&refusal.error.message),
+        |refusal| inert::line(&refusal.error.message),
     );
     TransferError::Refused { status, message }
 }
@@ -307,8 +245,20 @@ fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
 }
 
-/// A text from elsewhere, fit for a terminal.
-fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(plain).collect()
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_gateway_says_is_inert() {
+        let body = json!({"error": {"message": "no \u{202e}such\nthing\u{9b}"}});
+        let answer = http::Response::builder().status(400);
+        let answer = answer.body(body.to_string()).unwrap();
+        assert_eq!(
+            refusal(answer.into()).await.to_string(),
+            "the gateway answers 400 Bad Request: no \\u{202e}such\\nthing\\u{9b}"
+        );
+    }
 }

@@ -4,7 +4,25 @@
 
 use std::{fmt, time::Duration};
 
-use crate::ident::words;
+/// What stands for the values of an enum in files, requests and answers: each word stands in one place.
+macro_rules! words {
+    ($(#[$doc:meta])* $vis:vis $type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl $type {
+            $(#[$doc])*
+            $vis const NAMES: [(&'static str, Self); [$($word),+].len()] =
+                [$(($word, Self::$variant)),+];
+
+            /// Its word there.
+            #[must_use]
+            $vis const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+    };
+}
+pub(crate) use words;
 
 /// A cosine similarity: finite and within −1 ..= 1, so that it has a total order.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -28,6 +46,18 @@ impl Similarity {
     #[must_use]
     pub fn get(self) -> f32 {
         self.0
+    }
+
+    /// As people write it: 0.93, not the nearest number with seven digits.
+    #[must_use]
+    pub fn as_written(self) -> f64 {
+        self.0.to_string().parse().unwrap_or(f64::from(self.0))
+    }
+
+    /// To four digits: what lies behind them is the encoder's noise, and the float's.
+    #[must_use]
+    pub fn rounded(self) -> f64 {
+        (f64::from(self.0) * 1e4).round() / 1e4
     }
 }
 
@@ -268,6 +298,14 @@ mod tests {
         assert!(Similarity::new(1.5).is_none());
         assert_eq!(Similarity::new(1.000_1).map(Similarity::get), Some(1.0));
         assert!(Similarity::new(0.91) > Similarity::new(0.90));
+    }
+
+    #[test]
+    fn a_similarity_is_shown_with_the_digits_that_mean_something() {
+        let near = Similarity::new(0.93).unwrap();
+        assert_eq!((near.as_written(), near.rounded()), (0.93, 0.93));
+        let near = Similarity::new(0.930_061).unwrap();
+        assert_eq!((near.as_written(), near.rounded()), (0.930_061, 0.930_1));
     }
 
     #[test]

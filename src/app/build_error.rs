@@ -74,4 +74,13 @@ pub enum BuildError {
         /// Where it listens.
         address: SocketAddr,
     },
+    /// The admin side would no longer ask for a key.
+    #[error(
+        "`admin.key_env`: there would be no admin key any more, since {variable} is not set. Name the variable of the \
+         key; if the admin side is to be open, restart the gateway"
+    )]
+    Unlocked {
+        /// The variable that was looked at.
+        variable: String,
+    },
 }

@@ -2,9 +2,10 @@
 //!
 //! Whatever is wrong with a new one leaves the last good one in force. Invariants: one reload at a
 //! time; what requests see is replaced only when all of it is ready; a gateway that others reach does
-//! not stop asking for keys by a change of the address that it does not listen on yet.
+//! not stop asking for keys by a change of the address that it does not listen on yet; an admin side that
+//! asks for a key does so until the process ends.
 
-use std::{fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt, future::BoxFuture};
 use tokio::{
@@ -166,22 +167,15 @@ impl Reloader {
 
     /// As [`Steering::apply`].
     async fn set(&self, applied: Applied) -> Result<(), Error> {
-        let Some(path) = overrides::path(&self.started.cache) else {
-            return Err(Error::Conflict(NO_PLACE.to_owned()));
-        };
         let mut in_force = self.in_force.lock().await;
-        if let Some(variable) = in_force.written.admission_variable() {
-            return Err(Error::Conflict(format!(
-                "the variable {variable} is set, and goes before what this page sets"
-            )));
-        }
+        let path = self.place(&in_force).map_err(Error::Conflict)?;
         let write = move |applied: Applied| {
             let path = path.clone();
             async move { spawn_blocking(move || overrides::write(&path, &applied)).await }
         };
         let written = write(applied).await.map_err(io::Error::other).flatten();
         written.map_err(|error| Error::Conflict(format!("it can't be kept: {error}")))?;
-        let (before, waiting) = (in_force.applied, in_force.waiting.take());
+        let (before, waiting) = (in_force.applied, in_force.waiting.clone());
         let status = self.api.config.load_full();
         let is_same_file = waiting.is_none();
         let config = waiting.unwrap_or_else(|| in_force.written.clone());
@@ -207,6 +201,18 @@ impl Reloader {
             None => tracing::info!("an operator has taken back the threshold"),
         }
         Ok(())
+    }
+
+    /// Where what the page sets is kept; or why it can set nothing.
+    fn place(&self, in_force: &Configs) -> Result<PathBuf, String> {
+        let path = overrides::path(&self.started.cache)
+            .ok_or_else(|| "there is no place to keep it: set `data_dir` in [cache]".to_owned())?;
+        match in_force.written.admission_variable() {
+            Some(variable) => Err(format!(
+                "the variable {variable} is set, and goes before what this page sets"
+            )),
+            None => Ok(path),
+        }
     }
 
     async fn replace(&self, before: &Config, config: &Config) -> Result<Reloaded, BuildError> {
@@ -272,7 +278,7 @@ impl Reloader {
     }
 
     /// Whether anybody may use the gateway was judged for the address that `config` names. Refuses to
-    /// open another one, which this process listens on until it ends.
+    /// open another one, which this process listens on until it ends; and to open the admin side.
     fn stay_guarded(&self, before: &Config, config: &Config) -> Result<(), BuildError> {
         let is_judged = |address: SocketAddr, named: SocketAddr| {
             named == address || address.ip().to_canonical().is_loopback()
@@ -283,14 +289,11 @@ impl Reloader {
             let setting = "server.listen";
             return Err(BuildError::Exposed { setting, address });
         }
-        let operators = |config: &Config| match config.admin.listen {
-            Some(address) => ("admin.listen", address),
-            None => ("server.listen", config.server.listen),
-        };
-        let ((setting, address), (_, named)) = (operators(&self.started), operators(config));
-        let opens = config.admin.key.is_none() && before.admin.key.is_some();
-        if opens && !is_judged(address, named) {
-            return Err(BuildError::Exposed { setting, address });
+        // Wherever it listens: whoever set a key does not expect that a change of the file does without it.
+        if config.admin.key.is_none() && before.admin.key.is_some() {
+            return Err(BuildError::Unlocked {
+                variable: config.admin.key_env.clone(),
+            });
         }
         Ok(())
     }
@@ -395,6 +398,7 @@ impl Steering for Reloader {
                 config: in_force.both.clone(),
                 applied: in_force.applied,
                 overrides: overrides::path(&self.started.cache),
+                why_not: self.place(&in_force).err(),
                 started_at: self.started_at,
             }
         })
@@ -409,9 +413,6 @@ impl Steering for Reloader {
         })
     }
 }
-
-/// Why the page can set nothing.
-const NO_PLACE: &str = "there is no place to keep it: set `data_dir` in [cache]";
 
 /// What is told where a source panics.
 const BROKEN: &str = "reading the configuration failed; the log says why";

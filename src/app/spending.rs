@@ -268,6 +268,7 @@ mod tests {
         accounts.of(&Client {
             name: ClientName::new("web").unwrap(),
             key: KeyDigest::of("rk-web"),
+            key_env: None,
             namespace: None,
             allowed_models: AllowedModels::All,
             cache: CacheOverrides::default(),

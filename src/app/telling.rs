@@ -1,6 +1,8 @@
 //! Who is told of requests that are over: the log, and a collector of traces.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+#[cfg(feature = "otel")]
+use std::time::Duration;
+use std::{collections::HashMap, sync::Arc};
 
 use reqwest::Url;
 use tokio::task::JoinSet;
@@ -19,6 +21,7 @@ use crate::{
 };
 
 /// How long what was not told yet may take at the end.
+#[cfg(feature = "otel")]
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Servers of OpenAI's interface that OpenTelemetry has a name for, by the end of their host.

@@ -58,7 +58,7 @@ pub enum Pinned {
     Done(Arc<Entry>),
     /// There is no such entry.
     Absent,
-    /// Pinned entries would take more than half of the bound.
+    /// Pinned entries would take more than [`Memory::pinnable`].
     Full,
 }
 
@@ -171,9 +171,15 @@ impl Memory {
         self.pinned.load(Ordering::Relaxed)
     }
 
+    /// The most bytes that pinned entries may take.
+    #[must_use]
+    pub fn pinnable(&self) -> u64 {
+        self.bound / 2
+    }
+
     /// Accounts for one more that is pinned, if there is room for it.
     fn pins(&self, weight: u64) -> bool {
-        let most = self.bound / 2;
+        let most = self.pinnable();
         let add = |bytes: u64| bytes.checked_add(weight).filter(|sum| *sum <= most);
         let added = (self.pinned_bytes)
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)

@@ -43,7 +43,10 @@ mod operated;
 mod saving;
 mod size;
 
-pub use self::size::{Purged, StoreSize};
+pub use self::{
+    operated::Kept,
+    size::{Purged, StoreSize},
+};
 
 /// The sizes of a store.
 #[derive(Debug, Clone, Copy)]

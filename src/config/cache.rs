@@ -7,8 +7,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{quantity::ByteSize, secret::Secret};
 use crate::{
-    ident::{ModelId, words},
-    units::{Admission, Share},
+    ident::ModelId,
+    units::{Admission, Share, words},
 };
 
 /// `[cache]`: what is kept, and when it is served.
@@ -56,6 +56,8 @@ pub struct Cache {
     /// The directory where entries outlive the process; a relative path in the file counts from the
     /// file's directory. `None` for in memory only.
     pub data_dir: Option<PathBuf>,
+    /// The variable that `secret` is taken from.
+    pub secret_env: Option<String>,
     /// What the scopes of callers are keyed with, 16 characters or more; no client's and not the
     /// admin's key. `None` if the gateway is to make one.
     pub secret: Option<Secret>,

@@ -18,6 +18,8 @@ pub struct Client {
     pub name: ClientName,
     /// The digest of its key; unique.
     pub key: KeyDigest,
+    /// The variable that the key is taken from; `None` if the digest itself is written.
+    pub key_env: Option<String>,
     /// The cache namespace that it shares with the others of that namespace; `None` for a cache of
     /// its own.
     pub namespace: Option<Namespace>,

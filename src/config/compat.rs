@@ -3,7 +3,7 @@
 //! Plain data, applied by the provider of kind `openai`. Invariant: whatever model is asked for, its
 //! name stays within one segment of a path, or one value of a query.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use reqwest::header::HeaderName;
 
@@ -86,6 +86,17 @@ impl Compat {
 pub struct PathTemplate {
     path: String,
     query: Option<String>,
+}
+
+impl fmt::Display for PathTemplate {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        match &self.query {
+            Some(query) => write!(f, "?{query}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Stands for the model.

@@ -31,6 +31,7 @@ pub(crate) use self::{
     settings::{AdminEntry, ServerEntry},
     tasks::TaskEntry,
     telemetry::{ENDPOINT_EXPECTED, TelemetryEntry},
+    variant::INTERFACES,
 };
 use super::{
     reader::{Reader, read_root},

@@ -9,8 +9,9 @@ use reqwest::header::HeaderMap;
 
 use super::{compat::Compat, pattern::ModelPattern, secret::Secret};
 use crate::{
-    ident::{ProviderName, words},
+    ident::ProviderName,
     policy::{breaker, limit::Limits, retry},
+    units::words,
 };
 
 /// One `[[providers]]` entry.
@@ -26,6 +27,8 @@ pub struct Provider {
     pub base_url: Option<String>,
     /// The keys, in the order in which they are used; empty if the provider takes none, or is inactive.
     pub api_keys: Vec<Secret>,
+    /// The variables that keys are looked for in, set or not.
+    pub api_key_envs: Vec<String>,
     /// Headers added to each request; marked sensitive, so they are not printed.
     pub headers: HeaderMap,
     /// How long its answers may take.

@@ -4,6 +4,7 @@
 //! the address with who may reach it. It reads no text of the file. Invariant: what cannot be
 //! resolved is noted as a problem, so a [`Config`] without problems is consistent.
 
+mod admin;
 mod cache;
 mod clients;
 mod endpoints;
@@ -37,12 +38,7 @@ pub(crate) fn resolve<'t>(
     sources: &Sources<'t>,
     findings: &mut Findings<'t>,
 ) -> Option<Config> {
-    let admin_key = secrets::look_up(
-        sources.env,
-        file.admin.key_env.value,
-        "admin.key_env",
-        findings,
-    );
+    let admin_key = admin::key(&file.admin, sources.env, findings);
     listening::check(&file, &admin_key, findings);
     cache::without_effect(&file, findings);
     let judge = cache::judge(&file.cache, &file.models, findings);
@@ -70,7 +66,7 @@ pub(crate) fn resolve<'t>(
         environment: overrides::variables(sources.env_overrides),
         server: file.server.settings,
         admin: Admin {
-            key_env: file.admin.key_env.value.to_owned(),
+            key_env: admin::variable(&file.admin).to_owned(),
             key: admin_key.into_secret(),
             listen: file.admin.listen.map(|at| at.value),
         },
@@ -82,6 +78,7 @@ pub(crate) fn resolve<'t>(
         cache: Cache {
             judge_model: judge,
             data_dir,
+            secret_env: file.cache.secret_env.map(|named| named.value.to_owned()),
             secret,
             ..file.cache.settings
         },

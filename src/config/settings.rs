@@ -31,6 +31,8 @@ pub struct Server {
     pub max_in_flight_bytes: ByteSize,
     /// JSON answers longer than this are compressed for clients that accept it.
     pub compress_above: ByteSize,
+    /// Whether an address that others reach may be listened on without keys.
+    pub allow_public: bool,
     /// Whether the file is read again when it changes.
     pub reload: bool,
 }

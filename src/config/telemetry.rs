@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::{ident::words, units::Share};
+use crate::units::{Share, words};
 
 /// `[telemetry]`: logs, recent requests, traces.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,10 @@ pub struct Telemetry {
     pub recent_requests: usize,
     /// Whether the bodies of those are remembered, too.
     pub capture_content: bool,
+    /// The variable with what is sent along with traces.
+    pub otlp_headers_env: String,
+    /// Of traces that begin here, which share is recorded.
+    pub sample: Share,
     /// Who is told of traces; `None` for nobody.
     pub traces: Option<Traces>,
 }

@@ -15,6 +15,7 @@ mod robustness;
 mod routes;
 mod secrets;
 mod shipped;
+mod shown;
 mod tasks;
 mod telemetry;
 mod variants;

@@ -4,11 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::{
-    Column, Screen, Table, amount, bytes, items, number,
-    text::{inert, percent},
-    usd, word,
-};
+use super::{Column, Screen, Table, amount, bytes, items, number, text::percent, usd, word};
+use crate::inert;
 
 /// Writes what the gateway does, and how its providers fare.
 pub(super) fn write(
@@ -56,7 +53,7 @@ fn totals(out: &mut (dyn Write + Send), stats: &Value) -> io::Result<()> {
     let looked_up = hits + requests("miss");
     let all = looked_up + requests("bypass") + requests("failed");
     let line = |out: &mut (dyn Write + Send), name: &str, text: &str| {
-        writeln!(out, "{name:<10}{}", inert(text))
+        writeln!(out, "{name:<10}{}", inert::line(text))
     };
     let text = format!(
         "{}; configuration {} (generation {:.0})",

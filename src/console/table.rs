@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{cut, inert};
+use super::text::cut;
+use crate::inert;
 
 /// What is between columns.
 const GAP: &str = "  ";
@@ -64,7 +65,7 @@ impl Table {
     /// One more row, whose cells may say anything.
     pub(super) fn row(&mut self, cells: &[String]) {
         self.rows
-            .push(cells.iter().map(|cell| inert(cell)).collect());
+            .push(cells.iter().map(|cell| inert::line(cell)).collect());
     }
 
     /// Writes it, with lines of at most `width`. Nothing, if there are no rows.

@@ -162,6 +162,19 @@ impl Account {
             None => (!limits.is_empty()).then(|| Limiter::new(limits, &self.clock)),
         };
         self.terms.store(Arc::new(Terms { limiter, budget }));
+        let most = |budget: Option<Budget>, period| {
+            let budget = budget.unwrap_or_default();
+            match period {
+                Period::Day => budget.daily,
+                Period::Month => budget.monthly,
+            }
+        };
+        for period in [Period::Day, Period::Month] {
+            // A series can't be taken back; one that stayed as it was would say that there is a budget, and how full.
+            if most(before.budget, period).is_some() && most(budget, period).is_none() {
+                self.show_used(period, 0.0);
+            }
+        }
     }
 
     /// Whose it is.
@@ -266,15 +279,20 @@ impl Account {
             (Period::Day, day, budget.daily),
             (Period::Month, month, budget.monthly),
         ] {
-            let (client, period) = (self.name.to_string(), period.as_str());
+            let client = self.name.to_string();
             let spent = amount.dollars();
-            metrics::gauge!(names::CLIENT_SPENT, "client" => client.clone(), "period" => period)
+            metrics::gauge!(names::CLIENT_SPENT, "client" => client, "period" => period.as_str())
                 .set(spent);
             if let Some(most) = most {
-                metrics::gauge!(names::CLIENT_BUDGET_USED, "client" => client, "period" => period)
-                    .set(used(spent, most));
+                self.show_used(period, used(spent, most));
             }
         }
+    }
+
+    fn show_used(&self, period: Period, share: f64) {
+        let (client, period) = (self.name.to_string(), period.as_str());
+        metrics::gauge!(names::CLIENT_BUDGET_USED, "client" => client, "period" => period)
+            .set(share);
     }
 
     fn full(&self, full: Full, tokens: Tokens) -> Error {

@@ -2,17 +2,18 @@
 //!
 //! In this order: the breaker first, since what it lets through can be given back; then the model's limits and the
 //! provider's, which are charged for each call. Invariants: a call that its provider worked for is billed once, here and
-//! nowhere else; whatever was taken is settled, however the call ends; one that is dropped half-way (the client hung up,
-//! another was quicker) says nothing of the target, unless it had kept its client waiting for so long that this alone is
-//! a failure.
+//! nowhere else, but for the questions of operators (`probe`), which no breaker and no limit holds up; whatever was taken
+//! is settled, however the call ends; one that is dropped half-way (the client hung up, another was quicker) says nothing
+//! of the target, unless it had kept its client waiting for so long that this alone is a failure.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    behalf::Behalf,
     catalogue::Target,
     journey::USUAL_ANSWER,
     limiter::{Full, Hold, Which},
-    tab::{Behalf, Tab},
+    tab::Tab,
     vitals::{Guard, Vitals},
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     error::{UpstreamError, UpstreamErrorKind},
     policy::breaker::{self, Outcome, Permit},
     telemetry::{
-        journal::{Noting, Stage},
+        journal::{Noting, Stage, outcome},
         ledger::Ledger,
         trace::Propagated,
     },
@@ -159,7 +160,7 @@ impl Attempt {
 
     /// It ended in `error`, before its answer began.
     pub(super) fn failed(mut self, error: &UpstreamError) {
-        let outcome = outcome(error);
+        let outcome = says(error);
         self.settle(outcome);
         // What it can't be asked, and what is the request's fault, says nothing of how it fares.
         let fares_badly =
@@ -168,8 +169,13 @@ impl Attempt {
             guard.failed();
         }
         self.ended(error.outcome());
-        let nothing = self.price.map(|price| price.of(Tokens(0), Tokens(0)));
-        self.pay(Usage::default(), Some(Usage::default()), nothing);
+        self.pay_nothing();
+    }
+
+    /// Its client did not send all of what it was to be asked: nothing is known of how it would have ended.
+    pub(super) fn abandoned(mut self) {
+        self.settle(Outcome::Unknown);
+        self.pay_nothing();
     }
 
     /// Its answer broke off after it had begun.
@@ -177,7 +183,7 @@ impl Attempt {
         if let Some(guard) = self.guard.take() {
             guard.failed();
         }
-        self.ended("broken");
+        self.ended(outcome::BROKEN);
         self.target.broke_off(self.clock.now(), &self.rules);
     }
 
@@ -206,6 +212,19 @@ impl Attempt {
         }
     }
 
+    /// Its provider did nothing that has to be paid.
+    fn pay_nothing(&mut self) {
+        let nothing = Usage::default();
+        let (billed, cost) = match self.load.tariff {
+            Tariff::Tokens => {
+                let cost = (self.price).map(|price| price.of(nothing.input, nothing.output));
+                (Some(nothing), cost)
+            }
+            Tariff::Request(cost) => (None, cost.and(Usd::new(0.0))),
+        };
+        self.pay(nothing, billed, cost);
+    }
+
     /// Tells whoever set something aside for it what it took, and who notes it what of that is `billed`. Whether that was
     /// not told before.
     fn pay(&mut self, used: Usage, billed: Option<Usage>, cost: Option<Usd>) -> bool {
@@ -217,7 +236,7 @@ impl Attempt {
                 tab.pay(used, self.price);
             }
             if let Some(noting) = &self.noting {
-                noting.used(billed.unwrap_or_default(), cost);
+                noting.used(billed, cost);
             }
             true
         } else {
@@ -227,7 +246,7 @@ impl Attempt {
 
     /// Its answer is there to its end.
     pub(super) fn complete(&self) {
-        self.ended("ok");
+        self.ended(outcome::OK);
     }
 
     fn ended(&self, outcome: &'static str) {
@@ -287,7 +306,7 @@ fn busy(Full { which, wait, .. }: Full) -> UpstreamErrorKind {
 }
 
 /// What an error says of the target.
-fn outcome(error: &UpstreamError) -> Outcome {
+fn says(error: &UpstreamError) -> Outcome {
     match &error.kind {
         UpstreamErrorKind::Connect(_)
         | UpstreamErrorKind::Timeout(_)

@@ -23,7 +23,7 @@ pub use self::{
 use crate::{
     config::{self, ModelPattern, ModelTable, TargetModel, Task},
     error::Error,
-    gateway::vitals::VitalsTable,
+    gateway::vitals::{VitalsTable, begin_at_zero},
     ident::{ProviderName, TaskName},
     provider::Provider,
     telemetry::models::MODELS,
@@ -283,7 +283,7 @@ impl Catalogue {
     }
 }
 
-/// Gives the models that are configured their names in metrics.
+/// Gives the models that are configured their names in metrics, and begins what is told of their breakers.
 fn name_models(table: &ModelTable, tasks: &[Task]) {
     let models = table.iter().map(|entry| (&entry.targets, &entry.rules));
     let routes = tasks.iter().filter_map(|task| task.route.as_ref());
@@ -296,6 +296,7 @@ fn name_models(table: &ModelTable, tasks: &[Task]) {
         for target in targets.iter().chain(fallbacks) {
             if let TargetModel::Named(model) = &target.model {
                 MODELS.configured(&target.provider, model);
+                begin_at_zero(&target.provider, model);
             }
         }
     }

@@ -20,7 +20,11 @@ use crate::{
         task::{self, Classified, Signals},
     },
     provider::ChatReply,
-    telemetry::{ledger::Way, names},
+    telemetry::{
+        journal::{Journal, Stage, outcome},
+        ledger::Way,
+        names,
+    },
     wire::chat::ChatRequest,
 };
 
@@ -138,7 +142,8 @@ impl Gateway {
         let ticket = (order.ticket.as_ref())
             .filter(|ticket| ticket.identity.question.as_deref() == text.as_deref());
         let known = ticket.and_then(|ticket| ticket.embedding.as_ref());
-        let (classified, made) = self.classify(tasks, request, text.as_deref(), known).await;
+        let classifying = self.classify(tasks, request, text.as_deref(), known, &order.journal);
+        let (classified, made) = classifying.await;
         let embedding = made.filter(|_| ticket.is_some());
         let route = for_task(&classified.task);
         Chosen {
@@ -156,15 +161,23 @@ impl Gateway {
         request: &ChatRequest,
         text: Option<&str>,
         known: Option<&Embedding>,
+        journal: &Arc<Journal>,
     ) -> (Classified, Option<Embedding>) {
         let signals = Signals::of(request);
         let mut made = None;
         if known.is_none()
             && let (Some(encoder), Some(text)) = (&self.encoder, text)
         {
+            let noting = journal.begin(Stage::Embedding);
             match encoder.embed(text).await {
-                Ok(embedding) => made = Some(embedding),
-                Err(error) => tracing::debug!(reason = error.reason(), "not classified by meaning"),
+                Ok(embedding) => {
+                    noting.ended(outcome::OK);
+                    made = Some(embedding);
+                }
+                Err(error) => {
+                    noting.ended(error.reason());
+                    tracing::debug!(reason = error.reason(), "not classified by meaning");
+                }
             }
         }
         let vector = known.or(made.as_ref());

@@ -9,11 +9,11 @@ mod plain;
 pub(super) use self::{content::collect, plain::first_answer};
 use self::{content::is_filtered, hedge::Made};
 use super::{
+    behalf::Behalf,
     catalogue::{Route, Target},
     journey::{Budget, Inquiry, Journey, Leg, plan},
     meter::metered,
     prompt::Counts,
-    tab::Behalf,
     turns::{Turn, Turns},
 };
 use crate::{

@@ -18,10 +18,12 @@ use self::{
     local::{is_local, is_own_name, unknown},
 };
 use super::{
-    Asked, Caller, Gateway, exception,
+    Asked, Caller, Gateway,
+    behalf::Behalf,
+    exception,
     reply::{Facts, Refusal, Reply},
     setup::Setup,
-    tab::{Behalf, Tab},
+    tab::Tab,
 };
 use crate::{
     cache::{entry::Now, vectors::Kept},

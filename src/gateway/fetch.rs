@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{TryStreamExt, stream::BoxStream};
 
 mod landed;
 mod usage;
@@ -65,6 +65,11 @@ impl Gateway {
                 self.land(&order, &flight).await
             })
             .await;
+        let shares = |leader| {
+            if role == Role::Follower {
+                order.journal.shares(leader);
+            }
+        };
         match landed {
             Ok(Landed::Kept(entry)) => {
                 let found = Found {
@@ -88,6 +93,7 @@ impl Gateway {
                 Err(refuse(Error::clone(&error), order))
             }
             Ok(Landed::Whole(told)) => {
+                shares(told.leader);
                 let waited = self.waited(&told.source, role, joined);
                 Ok(self.whole(&order, &told, role, waited).await)
             }
@@ -96,6 +102,7 @@ impl Gateway {
                     flight.close();
                     return self.ask_again(order, streamed.too_large()).await;
                 }
+                shares(streamed.leader);
                 match order.request.delivery() {
                     Delivery::Json => {
                         self.assembled(order, &flight, &streamed, role, joined)
@@ -128,7 +135,7 @@ impl Gateway {
             ChatReply::Whole(whole) => {
                 self.recorder.whole(ticket, &whole, &source);
                 flight.close();
-                Landed::Whole(Arc::new(Told::new(whole, source)))
+                Landed::Whole(Arc::new(Told::new(whole, source, order.journal.trace())))
             }
             ChatReply::Stream(Events {
                 headers,
@@ -149,6 +156,7 @@ impl Gateway {
                 };
                 let shared = self.share(first, rest, ticket, source.clone(), ended);
                 let has_usage = order.request.delivery() == Delivery::Stream { usage: true };
+                let source = (source, order.journal.trace());
                 let streamed = Streamed::new(shared, (headers, native), source, has_usage, used);
                 Landed::Stream(Arc::new(streamed))
             }
@@ -176,7 +184,7 @@ impl Gateway {
             ChatReply::Whole(whole) => {
                 self.recorder.whole(ticket, &whole, &source);
                 let waited = source.waited;
-                let told = Told::new(whole, source);
+                let told = Told::new(whole, source, order.journal.trace());
                 Ok(self.whole(&order, &told, Role::Leader, waited).await)
             }
             ChatReply::Stream(Events {
@@ -187,17 +195,12 @@ impl Gateway {
             }) => {
                 let facts = self.facts(&order, &source, Role::Leader, source.waited);
                 let native = native.filter(|native| Some(*native) == order.request.interface());
-                let is_native = native.is_some();
                 let events = if ticket.is_some() {
-                    let shared = self.share(first, rest, ticket, source, |_| {});
-                    let events = shared.read();
-                    let words = move |item: Result<Piece, _>| {
-                        item.map(|piece| reply::words(piece, is_native))
-                    };
-                    events.map(words).boxed()
+                    self.share(first, rest, ticket, source, |_| {}).read()
                 } else {
-                    reply::unshared(first, rest, is_native)
+                    reply::unshared(first, rest)
                 };
+                let events = reply::told(events, native.is_some(), order.journal);
                 Ok(Reply {
                     body: ReplyBody::Events(events),
                     native,
@@ -276,18 +279,22 @@ impl Gateway {
         let saves = (facts.way == Way::Coalesced).then(|| Arc::clone(&self.ledger));
         let source = streamed.source.clone();
         let used = Arc::clone(&streamed.used);
-        let events = events.map(move |item| {
+        let journal = Arc::clone(&order.journal);
+        let events = events.inspect_ok(move |piece| {
             // Held by every reader, so that others can join while it lasts.
             let _joinable = &flight;
-            let piece = item?;
             if let Some(ledger) = saves.as_ref().filter(|_| piece.last) {
                 let used = used.get().copied();
-                ledger.save(used, cost(&source, used));
+                let saved = cost(&source, used);
+                ledger.save(used, saved);
+                if let Some(saved) = saved {
+                    journal.saved(saved);
+                }
             }
-            Ok(reply::words(piece, is_native))
         });
+        let events = reply::told(events, is_native, Arc::clone(&order.journal));
         Reply {
-            body: ReplyBody::Events(events.boxed()),
+            body: ReplyBody::Events(events),
             native,
             headers: streamed.headers.clone(),
             facts,

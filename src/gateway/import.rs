@@ -18,7 +18,11 @@ use super::{
     setup::Wish,
 };
 use crate::{
-    cache::entry::{Entry, Freshness, Now},
+    cache::{
+        entry::{Entry, Freshness, Now},
+        partition::Vectors,
+        store::Kept,
+    },
     embed::Embedding,
     policy::{
         cacheable,
@@ -82,6 +86,27 @@ impl Incoming {
     pub fn weight(&self) -> u64 {
         self.entry.weight() as u64
     }
+
+    /// Whether it would be of no use once `earlier`, which answers the same request, is taken in.
+    #[must_use]
+    pub fn is_late_behind(&self, earlier: &Self) -> bool {
+        self.gives_way_to(&earlier.entry)
+    }
+
+    /// Whether what is `kept` of the same generation stays: it is pinned; or, before an exported one, as new.
+    fn gives_way_to(&self, kept: &Entry) -> bool {
+        let is_older = self.yields && kept.stored >= self.entry.stored;
+        is_older || (kept.is_pinned() && !self.entry.is_pinned())
+    }
+}
+
+/// What is kept of a request before something is taken in.
+#[derive(Debug)]
+pub struct Before {
+    request: Fingerprint,
+    kept: Option<Kept>,
+    /// How much had been purged by then.
+    purges: u64,
 }
 
 /// What has become of an entry.
@@ -123,7 +148,7 @@ impl Gateway {
         let target = (route.targets.first()).ok_or(Refused::because("the model has no target"))?;
         let asked = question::Asked::of(&request);
         let asked = asked.as_ref();
-        let overrides = setup.overrides(&controls, &caller, &destination);
+        let overrides = setup.overrides(controls.task.as_ref(), caller.cache, &destination);
         let exception = exception(overrides);
         let plan = cacheable::plan(&request, asked, &controls, &setup.settings.rules, exception)
             .map_err(|bypass| Refused::word(bypass.as_str()))?;
@@ -272,10 +297,42 @@ impl Gateway {
         }
         let wants = embedding.and_then(|embedding| self.store.index(&entry, &embedding));
         if let Some(vectors) = wants {
-            let store = Arc::clone(&self.store);
-            self.tasks.spawn_blocking(move || store.build(&vectors));
+            self.build_aside(vectors);
         }
         Ok(Taken::Imported)
+    }
+
+    /// What there is before `incoming` is taken in.
+    #[must_use]
+    pub fn before(&self, incoming: &Incoming) -> Before {
+        let (purges, request) = (self.store.purges(), incoming.fingerprint());
+        let encoder = self.encoder.as_ref().map(|encoder| encoder.encoder());
+        Before {
+            request,
+            kept: self.store.kept(&request, encoder.as_ref()),
+            purges,
+        }
+    }
+
+    /// Takes out what was taken in after `before`, and puts back what was there, unless something was purged
+    /// since: that may have been meant.
+    pub fn take_back(&self, before: Before) {
+        let Before {
+            request,
+            kept,
+            purges,
+        } = before;
+        self.store.remove(&request);
+        let kept = kept.filter(|_| self.store.purges() == purges);
+        let wants = kept.and_then(|kept| self.store.put_back(&kept));
+        if let Some(vectors) = wants {
+            self.build_aside(vectors);
+        }
+    }
+
+    fn build_aside(&self, vectors: Arc<Vectors>) {
+        let store = Arc::clone(&self.store);
+        self.tasks.spawn_blocking(move || store.build(&vectors));
     }
 
     /// Whether an entry is of no use: what is here is pinned; or, of an exported one, what is here is as new, or
@@ -291,16 +348,8 @@ impl Gateway {
             // Of another generation: what `take_in` says of that is more to the point.
             Freshness::Fresh | Freshness::Dead => false,
         };
-        let kept = || self.store.get(&entry.fingerprint);
-        let is_older = || {
-            kept().is_some_and(|kept| {
-                kept.generation == now.generation && kept.stored >= entry.stored
-            })
-        };
-        let is_before_pinned = || {
-            kept().is_some_and(|kept| kept.is_pinned() && kept.generation == now.generation)
-                && !entry.is_pinned()
-        };
-        (incoming.yields && (is_over || is_older())) || is_before_pinned()
+        let kept = self.store.get(&entry.fingerprint);
+        let kept = kept.filter(|kept| kept.generation == now.generation);
+        (incoming.yields && is_over) || kept.is_some_and(|kept| incoming.gives_way_to(&kept))
     }
 }

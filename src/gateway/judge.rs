@@ -6,9 +6,9 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::{
+    behalf::Behalf,
     dispatch::{Sending, collect, dispatch},
     setup::{Current, Wish},
-    tab::Behalf,
 };
 use crate::{
     clock::Clock,
@@ -72,6 +72,7 @@ impl ModelJudge {
             pinned: None,
             behalf: Behalf {
                 tab: None,
+                // Of no request in particular: who learns does not know whose answers they are.
                 journal: Journal::open("", None, &self.clock, &self.observers),
                 ledger: Arc::clone(&self.ledger),
             },

@@ -27,7 +27,7 @@ use crate::{
         learn::{Class, Source},
     },
     telemetry::{
-        journal::{Journal, Stage},
+        journal::{Journal, Stage, outcome},
         ledger::Way,
     },
     units::Admission,
@@ -280,7 +280,7 @@ impl Gateway {
         let noting = journal.begin(Stage::Embedding);
         match encoder.embed(question).await {
             Ok(embedding) => {
-                noting.ended("ok");
+                noting.ended(outcome::OK);
                 Ok((question, embedding))
             }
             Err(error) => {

@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 use super::{
     Asked, Caller, Gateway, Wanted,
     account::Account,
+    behalf::Behalf,
     catalogue::Destination,
     lookup::Recipient,
     record::Ticket,
     reply::Facts,
     setup::{Setup, Wish},
-    tab::{self, Behalf, Tab},
+    tab::{self, Tab},
 };
 use crate::{
     error::Error,
@@ -95,7 +96,8 @@ impl Gateway {
             journal,
         } = asked;
         let setup = self.setup();
-        let (request, destination) = setup.understand(&caller, body.into(), &mut controls)?;
+        let (request, destination) =
+            setup.understand(&caller, body.into(), &mut controls, &journal)?;
         let order = Order {
             setup,
             scope: caller.scope,

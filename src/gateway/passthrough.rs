@@ -8,7 +8,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use futures_util::{
-    StreamExt,
+    StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use http::{HeaderMap, HeaderValue};
@@ -23,10 +23,10 @@ use self::{
 use super::{
     Caller, Gateway,
     attempt::{Attempt, Load, Tariff},
+    behalf::Behalf,
     catalogue::Target,
     reply::{Facts, Refusal},
     setup::Setup,
-    tab::Behalf,
     turns::Turns,
 };
 use crate::{
@@ -210,6 +210,13 @@ impl Gateway {
             error,
             facts: Some(facts.clone()),
         };
+        let named = match &passing.body {
+            PassingBody::Json(request) => request.model(),
+            PassingBody::Form { model, .. } => model.as_deref(),
+        };
+        if let Some(model) = named {
+            passing.journal.asked_for(model);
+        }
         let model = match &passing.body {
             PassingBody::Json(request) => {
                 outlet.allow(&passing.caller, request.model())?;
@@ -217,9 +224,6 @@ impl Gateway {
             }
             PassingBody::Form { model, .. } => model.clone(),
         };
-        if let Some(model) = &model {
-            passing.journal.asked_for(model);
-        }
         let target = outlet.target(model.as_deref())?;
         let price = outlet.price(&passing.caller)?;
         let load = load(&passing.body, outlet.operation, price);
@@ -231,9 +235,10 @@ impl Gateway {
             target: &target,
             load,
         };
+        let journal = passing.journal;
         let behalf = Behalf {
             tab: None,
-            journal: passing.journal,
+            journal: Arc::clone(&journal),
             ledger: Arc::clone(&self.ledger),
         };
         let turns = Turns::new([stop], behalf, true, &self.clock);
@@ -278,7 +283,7 @@ impl Gateway {
         drop(charge);
         Ok(Passed {
             headers: answer.headers,
-            body: watched(answer.body, attempt),
+            body: watched(answer.body, attempt, journal),
             facts,
         })
     }
@@ -301,8 +306,9 @@ fn load(body: &PassingBody, operation: Operation, price: Option<Usd>) -> Load {
     }
 }
 
-/// The body of an answer, which keeps its call's place and says if it breaks.
-fn watched(body: ForwardedBody, attempt: Attempt) -> ForwardedBody {
+/// The body of an answer, which keeps its call's place and says if it breaks. Clients are told of that in an event, where
+/// there are events.
+fn watched(body: ForwardedBody, attempt: Attempt, journal: Arc<Journal>) -> ForwardedBody {
     match body {
         ForwardedBody::Whole(bytes) => {
             attempt.complete();
@@ -312,7 +318,11 @@ fn watched(body: ForwardedBody, attempt: Attempt) -> ForwardedBody {
             length,
             pieces: watch(pieces, attempt, length),
         },
-        ForwardedBody::Events(pieces) => ForwardedBody::Events(watch(pieces, attempt, None)),
+        ForwardedBody::Events(pieces) => {
+            let pieces = watch(pieces, attempt, None);
+            let pieces = pieces.inspect_err(move |_| journal.broke_off());
+            ForwardedBody::Events(pieces.boxed())
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     ident::{ModelId, ProviderName},
     provider::ChatCall,
     telemetry::{
-        journal::{Journal, Stage},
+        journal::{Journal, Stage, outcome},
         ledger::Ledger,
         trace::Propagated,
     },
@@ -96,10 +96,10 @@ async fn ask(target: &Target, journal: &Arc<Journal>, clock: &Clock, ledger: &Le
             if let Some(usage) = answer.usage() {
                 cost = (target.price).map(|price| price.of(usage.input, usage.output));
                 ledger.bill(Some(usage), cost);
-                noting.used(usage, cost);
+                noting.used(Some(usage), cost);
             }
             ledger.bill_time(clock.now().since(began));
-            noting.ended("ok");
+            noting.ended(outcome::OK);
             Ok(cut(&answer.plain_text().unwrap_or_default(), MOST_SAID))
         }
         Err(error) => {

@@ -15,6 +15,10 @@ impl Gateway {
         let Ok(permit) = Arc::clone(&self.background).try_acquire_owned() else {
             return;
         };
+        // Whose account pays for it, unlike for what is checked.
+        if let Some(account) = &order.account {
+            order.journal.client(account.name());
+        }
         let gateway = Arc::clone(self);
         self.tasks.spawn(async move {
             let _permit = permit;

@@ -1,10 +1,10 @@
 //! What the gateway hands back: an answer or a refusal, and the facts about how it came to be.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{
-    StreamExt,
+    Stream, StreamExt,
     stream::{self, BoxStream},
 };
 use http::HeaderMap;
@@ -13,6 +13,7 @@ pub use crate::telemetry::facts::{Facts, Tier};
 use crate::{
     error::{Error, UpstreamError},
     provider::Piece,
+    telemetry::journal::Journal,
     wire::native::Interface,
 };
 
@@ -64,19 +65,28 @@ impl From<Error> for Refusal {
     }
 }
 
-/// A stream for one reader, kept by nobody; in the provider's own words if it is `native`.
+/// A stream for one reader, kept by nobody.
 pub(super) fn unshared(
     first: Piece,
     rest: BoxStream<'static, Result<Piece, UpstreamError>>,
-    is_native: bool,
-) -> BoxStream<'static, Result<Bytes, UpstreamError>> {
-    stream::iter([Ok(first)])
-        .chain(rest)
-        .map(move |item| item.map(|piece| words(piece, is_native)))
-        .boxed()
+) -> BoxStream<'static, Result<Piece, UpstreamError>> {
+    stream::iter([Ok(first)]).chain(rest).boxed()
 }
 
-/// What a piece says, in the provider's own words if they are `native`, else as a chat stream.
-pub(super) fn words(piece: Piece, is_native: bool) -> Bytes {
-    if is_native { piece.native } else { piece.bytes }
+/// What the pieces of a stream say, in the provider's own words if they are `native`, else as a chat stream. That it
+/// breaks off is noted in `journal`: whatever its client is told then is no answer.
+pub(super) fn told(
+    pieces: impl Stream<Item = Result<Piece, UpstreamError>> + Send + 'static,
+    is_native: bool,
+    journal: Arc<Journal>,
+) -> BoxStream<'static, Result<Bytes, UpstreamError>> {
+    let words = move |item: Result<Piece, UpstreamError>| match item {
+        Ok(piece) if is_native => Ok(piece.native),
+        Ok(piece) => Ok(piece.bytes),
+        Err(error) => {
+            journal.broke_off();
+            Err(error)
+        }
+    };
+    pieces.map(words).boxed()
 }

@@ -23,6 +23,7 @@ use crate::{
         task::{Examples, Rule},
         truncate::Overflow,
     },
+    telemetry::journal::Journal,
     units::{Admission, Tokens},
     wire::{chat::ChatRequest, controls::Controls},
 };
@@ -114,7 +115,7 @@ impl Tasks {
 }
 
 impl Setup {
-    /// What a request asks for, and where it may go.
+    /// What a request asks for, and where it may go. What model that is, is noted in `journal` also if there is none.
     ///
     /// # Errors
     /// What is wrong with it, or what this caller may not ask for.
@@ -123,6 +124,7 @@ impl Setup {
         caller: &Caller,
         wanted: Wanted,
         controls: &mut Controls,
+        journal: &Journal,
     ) -> Result<(Arc<ChatRequest>, Destination), Error> {
         let request = match wanted {
             Wanted::Chat(body) => ChatRequest::parse(body, controls),
@@ -130,6 +132,7 @@ impl Setup {
         };
         let request =
             request.map_err(|invalid| Error::bad_request(invalid.param, invalid.message))?;
+        journal.asked_for(request.model());
         if !caller.allowed.allows(request.model()) {
             return Err(Error::ModelNotAllowed(request.model().to_owned()));
         }
@@ -137,21 +140,22 @@ impl Setup {
         Ok((Arc::new(request), destination))
     }
 
-    /// What is configured for the kind of work, the client and the model, the former going first.
+    /// What is configured for the kind of work, the client and the model, the former going first. `task` is the kind that
+    /// the request declares, `client` what is configured for who asks.
     pub(super) fn overrides(
         &self,
-        controls: &Controls,
-        caller: &Caller,
+        task: Option<&TaskName>,
+        client: CacheOverrides,
         destination: &Destination,
     ) -> CacheOverrides {
-        let (route, task) = match destination {
+        let (route, routed) = match destination {
             Destination::Route(route) => (route.cache, route.task.as_ref()),
             Destination::Auto { .. } => (CacheOverrides::default(), None),
         };
-        let task = controls.task.as_ref().or(task);
-        task.map(|task| self.of_task(task))
+        task.or(routed)
+            .map(|task| self.of_task(task))
             .unwrap_or_default()
-            .or(caller.cache)
+            .or(client)
             .or(route)
     }
 

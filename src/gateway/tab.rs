@@ -8,21 +8,9 @@ use super::{
 };
 use crate::{
     error::Error,
-    telemetry::{journal::Journal, ledger::Ledger},
     units::{Price, Tokens, Usd},
     wire::{answer::Usage, chat::ChatRequest},
 };
-
-/// On whose behalf calls are made.
-#[derive(Debug, Clone)]
-pub(super) struct Behalf {
-    /// What pays for them; `None` where nobody has to.
-    pub(super) tab: Option<Arc<Tab>>,
-    /// Where they are noted.
-    pub(super) journal: Arc<Journal>,
-    /// Where they are billed.
-    pub(super) ledger: Arc<Ledger>,
-}
 
 /// What is set aside for one request until it is over, and what its calls have used of it.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use std::{collections::VecDeque, sync::PoisonError, time::Duration};
 
 use super::{
     attempt::{Attempt, Load, NO_PLACE, Urgency},
+    behalf::Behalf,
     catalogue::{Member, Target},
-    tab::Behalf,
 };
 use crate::{
     clock::Clock,

@@ -19,6 +19,7 @@ use moka::{
     sync::{Cache, CacheBuilder},
 };
 
+pub(super) use self::told::begin_at_zero;
 use super::{attempt::Urgency, limiter::Limiter};
 use crate::{
     clock::{Clock, Moment},
@@ -74,7 +75,9 @@ impl VitalsTable {
     pub fn new(clock: &Clock) -> Self {
         Self {
             targets: table()
-                .eviction_listener(|name, _, cause| told::forgotten(&name, cause))
+                .eviction_listener(|name, vitals: Arc<Vitals>, cause| {
+                    told::forgotten(&name, &vitals, cause);
+                })
                 .build(),
             forced: Arc::default(),
             limiters: table().build(),

@@ -85,7 +85,7 @@ impl Gateway {
         } = &inquired;
         let setup = &order.setup;
         let question = question::Asked::of(&order.request);
-        let overrides = setup.overrides(controls, caller, &order.destination);
+        let overrides = setup.overrides(controls.task.as_ref(), caller.cache, &order.destination);
         let planned = cacheable::plan(
             &order.request,
             question.as_ref(),

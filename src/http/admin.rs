@@ -7,9 +7,10 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, header},
+    http::header,
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub(super) mod access;
@@ -45,11 +46,12 @@ pub(super) async fn stats(State(api): State<Arc<Api>>) -> Response {
         "providers": live::providers(&api),
         "breakers": breakers::summary(&api),
     });
-    let mut response = Json(body).into_response();
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    private(body)
+}
+
+/// An answer that nobody is to keep.
+fn private(body: impl Serialize) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 /// What is known of a class of questions: how many of its semantic hits are wrong at most, with a

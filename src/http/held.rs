@@ -128,6 +128,7 @@ mod tests {
         let told = Arc::new(Told::default());
         let observers = Observers::new(vec![Arc::clone(&told) as _], None, None);
         let journal = Journal::open("r", None, &Clock::manual(), &observers);
+        journal.asked(&http::Method::POST, "/v1/chat/completions");
         let response = deliver(Response::new(body), Some(journal), ());
         assert!(response.extensions().get::<Noted>().is_some());
         (response.into_body(), told)

@@ -76,7 +76,8 @@ pub(super) async fn observe(
             }
         }
         None => {
-            if let Some(error) = response.extensions().get::<Arc<Error>>() {
+            let error = response.extensions().get::<Arc<Error>>();
+            if let Some(error) = error.filter(|_| !is_logged) {
                 log(text, route, status, error);
             }
         }

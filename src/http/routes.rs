@@ -149,6 +149,7 @@ pub(super) fn operators(side: Side) -> Routes {
         .post("/admin/api/session", admin::access::sign_in::begin)
         .delete("/admin/api/session", admin::access::sign_in::end)
         .get("/admin", admin::assets::page)
+        .get("/admin/", admin::assets::without_slash)
         .get("/admin/assets/{*path}", admin::assets::asset)
         .get("/admin/api/stats", admin::stats)
         .get("/admin/api/live", admin::live::watch)

@@ -18,6 +18,8 @@ pub struct InForce {
     pub applied: Applied,
     /// Where that is kept; `None` if nothing outlives the process.
     pub overrides: Option<PathBuf>,
+    /// Why nothing can be set here, for people; `None` if it can.
+    pub why_not: Option<String>,
     /// When this process began, in seconds since 1970.
     pub started_at: u64,
 }

@@ -19,7 +19,10 @@ use serde_json::Value;
 
 use self::conversation::Conversation;
 pub use self::{counter::Counter, told::told_window};
-use crate::{ident::words, units::Tokens, wire::chat::Cut};
+use crate::{
+    units::{Tokens, words},
+    wire::chat::Cut,
+};
 
 mod conversation;
 mod counter;

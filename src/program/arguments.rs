@@ -24,7 +24,12 @@ pub(crate) enum Command {
     /// Measure on labelled prompts how often the cache answers, and how often wrongly
     Eval(Evaluation),
     /// Show what a running gateway does: totals, hit rate, cost, cache, providers
+    ///
+    /// REFRAIN_ADMIN_KEY is the admin's key.
     Stats {
+        /// Show it anew every so many seconds, until Ctrl-C; with --json as one line each time
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        watch: Option<u64>,
         #[command(flatten)]
         gateway: Running,
         #[command(flatten)]
@@ -103,19 +108,25 @@ pub(crate) enum CacheCommand {
         form: Form,
     },
     /// Write all entries as lines of JSON; REFRAIN_ADMIN_KEY is the admin's key
+    ///
+    /// Exits with 2 if it could not go on.
     Export {
         #[command(flatten)]
         gateway: Running,
         /// Where to; standard output if it is left out
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Say at the end as JSON what was written: on standard output, or on standard error if the entries are there
+        #[arg(long)]
+        json: bool,
     },
     /// Take in lines of JSON: an export, or {"request": …, "response": …}
     ///
-    /// All lines are checked before the first is taken in. REFRAIN_ADMIN_KEY is the admin's key. Exits
-    /// with 1 if some lines were refused, with 2 if it could not go on; it then says how to continue.
+    /// All lines are checked before the first is taken in; what can't be read twice is copied to a temporary
+    /// file first. REFRAIN_ADMIN_KEY is the admin's key. Exits with 1 if some lines were refused, with 2 if it
+    /// could not go on; it then says how to continue.
     Import {
-        /// The lines
+        /// The lines; - is standard input
         file: PathBuf,
         #[command(flatten)]
         gateway: Running,
@@ -128,6 +139,9 @@ pub(crate) enum CacheCommand {
         /// Take in the good lines even if others are refused
         #[arg(long)]
         partial: bool,
+        /// Say at the end as JSON, on standard output, what became of the lines
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -181,9 +195,9 @@ pub(crate) struct Selected {
 }
 
 /// How much of them is shown.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Few {
-    /// At most so many
+    /// At most so many; by meaning at most 100
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
     /// Show their ids, too

@@ -1,32 +1,32 @@
 //! `refrain stats`, `refrain cache list | search | purge`: from arguments to the terminal.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    time::Duration,
+};
 
 use refrain::{
-    console::{self, ConsoleError, Listing, Purge, Screen, Search, Selection},
+    console::{self, ConsoleError, Few, Form, Purge, Screen, Selection, Sought},
     transfer::Gateway,
 };
 use terminal_size::{Width, terminal_size_of};
 
-use super::arguments::{Selected, Sort};
+use super::{arguments::Selected, settings::environment};
+
+/// Makes a terminal empty, and goes on at its top.
+const CLEAR: &[u8] = b"\x1b[2J\x1b[H";
 
 /// What is to be shown or done.
 #[derive(Debug)]
 pub(crate) enum Wanted {
-    Stats,
-    List {
-        selected: Selected,
-        text: Option<String>,
-        sort: Option<Sort>,
-        limit: u32,
-        ids: bool,
+    Stats {
+        /// Anew after so long, until the program is ended.
+        every: Option<Duration>,
     },
-    Search {
+    Entries {
         selected: Selected,
-        words: Vec<String>,
-        is_text: bool,
-        limit: u32,
-        ids: bool,
+        sought: Sought,
+        few: Few,
     },
     Purge {
         selected: Selected,
@@ -38,11 +38,8 @@ pub(crate) enum Wanted {
 
 /// Shows or does it. Whoever closes the output early has seen enough.
 pub(crate) async fn run(gateway: &Gateway, wanted: Wanted, json: bool) -> Result<(), ConsoleError> {
-    let mut out = io::stdout();
-    let width = terminal_size_of(&out).map(|(Width(width), _)| usize::from(width));
-    let screen = Screen { width, json };
-    let done = asked(gateway, wanted, screen, &mut out).await;
-    match done {
+    let form = if json { Form::Json } else { Form::Table };
+    match asked(gateway, wanted, form, &mut io::stdout()).await {
         Err(error) if error.is_closed() => Ok(()),
         done => done,
     }
@@ -51,45 +48,20 @@ pub(crate) async fn run(gateway: &Gateway, wanted: Wanted, json: bool) -> Result
 async fn asked(
     gateway: &Gateway,
     wanted: Wanted,
-    screen: Screen,
-    out: &mut (dyn Write + Send),
+    form: Form,
+    out: &mut io::Stdout,
 ) -> Result<(), ConsoleError> {
+    let screen = screen(out, form);
     match wanted {
-        Wanted::Stats => console::stats(gateway, screen, out).await,
-        Wanted::List {
+        Wanted::Stats { every: None } => console::stats(gateway, screen, out).await,
+        Wanted::Stats { every: Some(every) } => watch(gateway, every, form, out).await,
+        Wanted::Entries {
             selected,
-            text,
-            sort,
-            limit,
-            ids,
+            sought,
+            few,
         } => {
-            let listing = Listing {
-                text,
-                sort: sort.map(|sort| sort.as_str().to_owned()),
-                limit,
-                ids,
-            };
-            console::list(gateway, &selection(&selected, false), &listing, screen, out).await
-        }
-        Wanted::Search {
-            selected,
-            words,
-            is_text,
-            limit,
-            ids,
-        } => {
-            let (selection, text) = (selection(&selected, false), words.join(" "));
-            if is_text {
-                let listing = Listing {
-                    text: Some(text),
-                    sort: None,
-                    limit,
-                    ids,
-                };
-                return console::list(gateway, &selection, &listing, screen, out).await;
-            }
-            let search = Search { text, limit, ids };
-            console::search(gateway, &selection, &search, screen, out).await
+            let selection = selection(&selected, false);
+            console::entries(gateway, &selection, &sought, few, screen, out).await
         }
         Wanted::Purge {
             selected,
@@ -105,6 +77,40 @@ async fn asked(
             let selection = selection(&selected, everything);
             console::purge(gateway, &selection, purge, screen, out, agree).await
         }
+    }
+}
+
+/// What `out` is now: a terminal's width may change.
+fn screen(out: &io::Stdout, form: Form) -> Screen {
+    let width = terminal_size_of(out).map(|(Width(width), _)| usize::from(width));
+    Screen { width, form }
+}
+
+/// Shows what the gateway does again and again: in place of what was shown, if that can be, or else after it.
+async fn watch(
+    gateway: &Gateway,
+    every: Duration,
+    form: Form,
+    out: &mut io::Stdout,
+) -> Result<(), ConsoleError> {
+    let can_clear = out.is_terminal() && environment("TERM").is_none_or(|term| term != "dumb");
+    let (form, before): (_, &[u8]) = match form {
+        Form::Json | Form::JsonLine => (Form::JsonLine, b""),
+        Form::Table if can_clear => (form, CLEAR),
+        Form::Table => (form, b"\n"),
+    };
+    let mut is_first = true;
+    loop {
+        let mut shown = Vec::new();
+        if !is_first || before == CLEAR {
+            shown.extend_from_slice(before);
+        }
+        console::stats(gateway, screen(out, form), &mut shown).await?;
+        // At once, so that nothing flickers.
+        out.write_all(&shown)?;
+        out.flush()?;
+        is_first = false;
+        tokio::time::sleep(every).await;
     }
 }
 

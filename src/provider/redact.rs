@@ -11,17 +11,38 @@ use memchr::memmem::Finder;
 /// A key shorter than this, in bytes, is a placeholder for a server that wants none ("none", "EMPTY"):
 /// a word that answers may well hold.
 const SHORTEST_KEY: usize = 12;
+/// The same of a header that the configuration adds: of these it is not known whether they are keys.
+const SHORTEST_HEADER: usize = 8;
 const REPLACEMENT: &[u8] = b"[the gateway's key]";
 
 /// Takes keys out of bytes. The default knows no key and changes nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Redactor(Arc<[Finder<'static>]>);
 
+/// What takes out what.
+#[derive(Debug)]
+pub(super) struct Redactors {
+    /// Keys, out of all that is said.
+    pub(super) keys: Redactor,
+    /// Keys and configured headers, out of errors.
+    pub(super) in_errors: Redactor,
+}
+
 impl Redactor {
     /// A redactor of all these keys.
     pub(super) fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
-        let mut keys: Vec<&str> = keys.into_iter().collect();
-        keys.retain(|key| key.len() >= SHORTEST_KEY);
+        Self::with_headers(keys, [])
+    }
+
+    /// The same, and of the values of these headers.
+    pub(super) fn with_headers<'k>(
+        keys: impl IntoIterator<Item = &'k str>,
+        headers: impl IntoIterator<Item = &'k str>,
+    ) -> Self {
+        let headers = headers.into_iter().map(str::trim);
+        let headers = headers.filter(|value| value.len() >= SHORTEST_HEADER);
+        let keys = keys.into_iter().filter(|key| key.len() >= SHORTEST_KEY);
+        let mut keys: Vec<&str> = keys.chain(headers).collect();
         // One may be the beginning of another: no end of that must be left.
         keys.sort_by_key(|key| Reverse(key.len()));
         let finder = |key: &str| Finder::new(key).into_owned();
@@ -60,6 +81,19 @@ fn without(bytes: Bytes, finder: &Finder<'_>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_are_taken_out_with_keys_the_longest_first() {
+        let redactor = Redactor::with_headers(["sk-123456789", "sk-short"], ["sk-12345", "team-a"]);
+        let redacted = |text: &'static str| {
+            let bytes = redactor.redact(Bytes::from_static(text.as_bytes()));
+            String::from_utf8(bytes.to_vec()).unwrap()
+        };
+        let key = "[the gateway's key]";
+        assert_eq!(redacted("sk-123456789"), key);
+        assert_eq!(redacted("sk-12345, sk-short"), format!("{key}, sk-short"));
+        assert_eq!(redacted("team-a"), "team-a");
+    }
 
     #[test]
     fn every_occurrence_goes_and_nothing_else() {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::Url;
 
 use super::{
-    redact::Redactor,
+    redact::{Redactor, Redactors},
     transport::{Keys, ReadFailure, Transport},
 };
 use crate::{
@@ -72,11 +72,9 @@ impl<'c> Setup<'c> {
         read_failure: ReadFailure,
     ) -> Result<Transport, SetupError> {
         headers.extend(self.config.headers.clone());
-        let secrets = self.config.api_keys.iter().map(|key| key.expose());
-        let values: Result<Vec<HeaderValue>, SetupError> = secrets
-            .clone()
+        let values: Result<Vec<HeaderValue>, SetupError> = (self.config.api_keys.iter())
             .map(|secret| {
-                let mut value = HeaderValue::try_from(format!("{word}{secret}"))
+                let mut value = HeaderValue::try_from(format!("{word}{}", secret.expose()))
                     .map_err(|_| self.error(&"its key holds characters that no header can"))?;
                 value.set_sensitive(true);
                 Ok(value)
@@ -87,11 +85,25 @@ impl<'c> Setup<'c> {
             self.base,
             headers,
             Keys::new(name, values?, self.clock.clone()),
-            Redactor::new(secrets),
+            self.redactors(),
             self.config.timeout,
             read_failure,
         )
         .map_err(|error| self.error(&error))
+    }
+}
+
+impl Setup<'_> {
+    /// What takes keys out of answers, and out of errors what the configuration sends along, too: a header may
+    /// hold a key, but also a word that answers may well hold.
+    fn redactors(&self) -> Redactors {
+        let keys = self.config.api_keys.iter().map(|key| key.expose());
+        let headers = self.config.headers.values();
+        let headers = headers.filter_map(|value| value.to_str().ok());
+        Redactors {
+            in_errors: Redactor::with_headers(keys.clone(), headers),
+            keys: Redactor::new(keys),
+        }
     }
 }
 

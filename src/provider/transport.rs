@@ -23,7 +23,10 @@ use self::{
     body::{Cut, Pace, collect},
     shown::{shortened, visible_headers},
 };
-use super::{KeyCount, redact::Redactor};
+use super::{
+    KeyCount,
+    redact::{Redactor, Redactors},
+};
 use crate::{
     config::Timeouts,
     error::{TimeoutKind, UpstreamError, UpstreamErrorKind},
@@ -62,6 +65,7 @@ pub(super) struct Transport {
     keys: Arc<Keys>,
     read_failure: ReadFailure,
     pub(super) redactor: Redactor,
+    in_errors: Redactor,
     pub(super) timeouts: Timeouts,
 }
 
@@ -117,7 +121,7 @@ impl Answered {
 
 impl Transport {
     /// Connections to a provider at `base_url`, with `headers` and one of `keys` on every request, of which
-    /// `redactor` takes all out of whatever the provider says.
+    /// `redactors` take all out of whatever the provider says.
     ///
     /// # Errors
     /// When the TLS library can't be set up.
@@ -126,7 +130,7 @@ impl Transport {
         base_url: &str,
         headers: HeaderMap,
         keys: Keys,
-        redactor: Redactor,
+        redactors: Redactors,
         timeouts: Timeouts,
         read_failure: ReadFailure,
     ) -> Result<Self, reqwest::Error> {
@@ -150,7 +154,8 @@ impl Transport {
             headers,
             keys: Arc::new(keys),
             read_failure,
-            redactor,
+            redactor: redactors.keys,
+            in_errors: redactors.in_errors,
             timeouts,
         })
     }
@@ -353,7 +358,7 @@ impl Transport {
             deadline: limits.first_token,
         };
         let (body, _) = collect(&mut response, LARGEST_ERROR, pace).await;
-        let body = self.redactor.redact(body);
+        let body = self.in_errors.redact(body);
         let mut failure = (self.read_failure)(status, &body);
         failure.retry_after = retry_after.or(failure.retry_after);
         self.failed(failure, shortened(&body))

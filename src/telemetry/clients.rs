@@ -64,9 +64,9 @@ impl ClientSums {
     fn count(&mut self, record: &Record) {
         let at = record.at.0 / 1000;
         self.last_seen = self.last_seen.max(Some(at));
-        for (used, cost) in record.steps.iter().filter_map(|step| step.used) {
-            add_usage(&mut self.used, used);
-            self.billed_usd += cost.map_or(0.0, Usd::get);
+        for step in &record.steps {
+            add_usage(&mut self.used, step.used.unwrap_or_default());
+            self.billed_usd += step.cost.map_or(0.0, Usd::get);
         }
         let Some(head) = &record.head else { return };
         if head.failure.is_some() || head.status >= 400 {
@@ -76,10 +76,10 @@ impl ClientSums {
         // What never came as far as the cache is no question: a list of models, say.
         let Some(facts) = &head.facts else { return };
         match facts.way {
-            Way::Exact | Way::Semantic | Way::Stale | Way::Coalesced => self.hits += 1,
+            way if way.is_hit() => self.hits += 1,
             Way::Miss => self.misses += 1,
             Way::Bypass => self.bypasses += 1,
-            Way::Background => {}
+            Way::Exact | Way::Semantic | Way::Stale | Way::Coalesced | Way::Background => {}
         }
         self.saved_usd += facts.saved.map_or(0.0, Usd::get);
     }
@@ -121,7 +121,7 @@ mod tests {
                     provider: ProviderName::new("p").unwrap(),
                     model: ModelId::new("m").unwrap(),
                 });
-                step.used(used, Usd::new(0.25));
+                step.used(Some(used), Usd::new(0.25));
             }
             let facts = way.map(|way| Facts {
                 saved: (way == Way::Exact).then(|| Usd::new(2.0)).flatten(),

@@ -84,6 +84,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// All words of [`Tier::as_str`].
+    pub(super) const WORDS: [&'static str; 3] = ["exact", "canonical", "semantic"];
+
     /// Which way a request goes that is answered like this.
     #[must_use]
     pub fn way(self) -> Way {
@@ -105,10 +108,11 @@ impl Tier {
     /// The detail for `Cache-Status`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
+        let [exact, canonical, semantic] = Self::WORDS;
         match self {
-            Self::Exact => "exact",
-            Self::Surface => "canonical",
-            Self::Semantic(_) => "semantic",
+            Self::Exact => exact,
+            Self::Surface => canonical,
+            Self::Semantic(_) => semantic,
         }
     }
 }

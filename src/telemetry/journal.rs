@@ -21,15 +21,16 @@ use crate::{
     wire::answer::Usage,
 };
 
+pub mod outcome;
 mod record;
 
-pub(super) use self::record::UNASKED;
+pub(super) use self::record::OPERATIONS;
 pub use self::record::{Failure, Head, Inbound, Record, Stage, Step};
 
 /// Steps of one request that are noted; a request makes a bounded number of calls, far fewer.
 const MOST_STEPS: usize = 64;
 /// The longest name of a model that is noted, in bytes: clients may write anything.
-const LONGEST_NAME: usize = 200;
+pub(super) const LONGEST_NAME: usize = 200;
 
 /// Somebody who is told of every request when it is over. Called where the request ends, so it must not block.
 pub trait Observer: Send + Sync + fmt::Debug {
@@ -68,6 +69,7 @@ impl Observers {
 struct Notes {
     inbound: Option<Inbound>,
     trace_state: Option<TraceState>,
+    shared: Option<TraceContext>,
     read: Option<Duration>,
     is_logged: bool,
     client: Option<ClientName>,
@@ -75,6 +77,8 @@ struct Notes {
     head: Option<Head>,
     answered: Option<Duration>,
     delivered: Option<Duration>,
+    broke_off: bool,
+    saved: Option<Usd>,
     steps: Vec<Step>,
     content: Option<Bytes>,
 }
@@ -127,7 +131,7 @@ impl Journal {
         Self::open("", None, clock, &Observers::default())
     }
 
-    /// The journal of what the gateway does of its own accord after this request.
+    /// The journal of what the gateway does of its own accord after this request. If it does nothing, nobody is told.
     #[must_use]
     pub fn aside(&self) -> Arc<Self> {
         let aside = Self::open(&self.id, Some(self.trace), &self.clock, &self.observers);
@@ -167,6 +171,11 @@ impl Journal {
     /// The tracers before know this of its trace.
     pub fn carries(&self, state: Option<TraceState>) {
         self.notes().trace_state = state;
+    }
+
+    /// It shares the call of another request, of which this is the span.
+    pub fn shares(&self, other: TraceContext) {
+        self.notes().shared = Some(other);
     }
 
     /// All of its body is here.
@@ -230,6 +239,7 @@ impl Journal {
                 ended: None,
                 outcome: None,
                 used: None,
+                cost: None,
             });
         }
         drop(notes);
@@ -253,6 +263,16 @@ impl Journal {
         self.notes().delivered.get_or_insert(now);
     }
 
+    /// The client is told, in the midst of its answer, that there is no more of it.
+    pub fn broke_off(&self) {
+        self.notes().broke_off = true;
+    }
+
+    /// It has saved so much, which was not known when the head of the answer was ready.
+    pub fn saved(&self, saved: Usd) {
+        self.notes().saved = Some(saved);
+    }
+
     fn elapsed(&self) -> Duration {
         self.clock.now().since(self.began)
     }
@@ -268,12 +288,21 @@ impl Drop for Journal {
             return;
         }
         let total = self.elapsed();
-        let notes = std::mem::take(&mut *self.notes());
+        let mut notes = std::mem::take(&mut *self.notes());
+        // Nobody asked, and nothing was done.
+        if notes.inbound.is_none() && notes.head.is_none() && notes.steps.is_empty() {
+            return;
+        }
+        let facts = notes.head.as_mut().and_then(|head| head.facts.as_mut());
+        if let Some(facts) = facts {
+            facts.saved = facts.saved.or(notes.saved);
+        }
         let record = Arc::new(Record {
             id: std::mem::take(&mut self.id),
             trace: self.trace,
             parent: self.parent,
             trace_state: notes.trace_state,
+            shared: notes.shared,
             inbound: notes.inbound,
             at: self.at,
             read: notes.read,
@@ -283,6 +312,7 @@ impl Drop for Journal {
             is_logged: notes.is_logged,
             answered: notes.answered,
             delivered: notes.delivered,
+            broke_off: notes.broke_off,
             total,
             steps: notes.steps,
             content: notes.content,
@@ -333,9 +363,9 @@ impl Noting {
         });
     }
 
-    /// It used so much.
-    pub fn used(&self, used: Usage, cost: Option<Usd>) {
-        self.note(|step, _| step.used = Some((used, cost)));
+    /// It used so many tokens, if it is paid by tokens, and cost so much, if that is known.
+    pub fn used(&self, used: Option<Usage>, cost: Option<Usd>) {
+        self.note(|step, _| (step.used, step.cost) = (used, cost));
     }
 
     fn note(&self, note: impl FnOnce(&mut Step, Duration)) {

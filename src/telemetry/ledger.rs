@@ -46,6 +46,15 @@ impl Way {
             Self::Background => "background",
         }
     }
+
+    /// Whether it was answered without a call of its own.
+    #[must_use]
+    pub const fn is_hit(self) -> bool {
+        matches!(
+            self,
+            Self::Exact | Self::Semantic | Self::Stale | Self::Coalesced
+        )
+    }
 }
 
 /// Running sums.

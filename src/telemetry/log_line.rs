@@ -1,19 +1,16 @@
 //! One line of the log for each request, when it is over.
 //!
 //! A line holds names, numbers and reasons, in the words of headers and metrics, and none of the words of a client or a
-//! provider but the name of the model that was asked for, made [`inert`].
+//! provider but the name of the model that was asked for, made inert ([`named`]).
 
-use std::{borrow::Cow, fmt::Write as _, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::{
     facts::Tier,
-    journal::{Observer, Record, Stage},
+    journal::{LONGEST_NAME, Observer, Record, Stage},
     logs,
 };
-use crate::{error::Fault, units::Usd};
-
-/// The longest name of a model in a line, in bytes.
-const LONGEST_NAME: usize = 200;
+use crate::{error::Fault, inert, units::Usd};
 
 /// Which lines there are.
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +144,7 @@ impl<'r> Line<'r> {
         let facts = head.and_then(|head| head.facts.as_ref());
         let used = record.steps.iter().filter_map(|step| step.used);
         let tokens = used
-            .map(|(usage, _)| (usage.input.0, usage.output.0))
+            .map(|used| (used.input.0, used.output.0))
             .reduce(|a, b| (a.0.saturating_add(b.0), a.1.saturating_add(b.1)));
         let took = |stage: &Stage| {
             let steps = record.steps.iter().filter(|step| step.stage == *stage);
@@ -155,13 +152,6 @@ impl<'r> Line<'r> {
             times.reduce(Duration::saturating_add).map(ms)
         };
         let is_slow = verdict == Verdict::Slow;
-        let delivered = record.inbound.as_ref().map(|_| {
-            if record.delivered.is_some() {
-                "whole"
-            } else {
-                "gone"
-            }
-        });
         let failure = head.and_then(|head| head.failure.as_ref());
         let broke_off = (verdict == Verdict::BrokenOff).then_some("the answer broke off");
         Self {
@@ -169,16 +159,16 @@ impl<'r> Line<'r> {
             head,
             facts,
             trace_id: (record.trace.is_sampled).then(|| format!("{:032x}", record.trace.trace)),
-            asked_model: record.asked_model.as_deref().map(inert),
+            asked_model: record.asked_model.as_deref().map(named),
             similarity: facts
                 .and_then(|facts| facts.tier?.similarity())
-                .map(|similarity| (f64::from(similarity.get()) * 1e4).round() / 1e4),
+                .map(crate::units::Similarity::rounded),
             tokens,
             cost: record.cost(),
             read_ms: record.read.filter(|_| is_slow).map(ms),
             lookup_ms: is_slow.then(|| took(&Stage::Lookup)).flatten(),
             embedding_ms: is_slow.then(|| took(&Stage::Embedding)).flatten(),
-            delivered,
+            delivered: record.delivery(),
             error: failure.map(|failure| &*failure.summary).or(broke_off),
         }
     }
@@ -212,35 +202,17 @@ fn ms(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
-/// A name that a client chose, of at most 200 bytes, with everything escaped that could do more than be read: control
-/// characters, what changes the direction of text, and what is not seen.
+/// A name that a client chose, of at most 200 bytes, that does nothing but be read.
 #[must_use]
-pub fn inert(text: &str) -> Cow<'_, str> {
+pub fn named(text: &str) -> Cow<'_, str> {
     let end = text.floor_char_boundary(LONGEST_NAME);
     let text = text.get(..end).unwrap_or_default();
-    if !text.contains(does_more_than_be_read) {
+    if !text.contains(inert::acts) {
         return Cow::Borrowed(text);
     }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if does_more_than_be_read(c) {
-            // Writing into a string does not fail.
-            let _written = write!(shown, "{}", c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
+    let mut shown = inert::line(text);
     shown.truncate(shown.floor_char_boundary(LONGEST_NAME));
     Cow::Owned(shown)
-}
-
-/// Controls, and the format characters of Unicode (category Cf) that are in use, with the separators of lines.
-fn does_more_than_be_read(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

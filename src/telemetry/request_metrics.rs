@@ -13,7 +13,7 @@ use metrics::{Counter, Histogram};
 use super::{
     exemplars::Exemplars,
     facts::{Facts, Tier},
-    journal::{Head, Observer, Record, Stage, Step, UNASKED},
+    journal::{Head, Observer, Record, Stage, Step, outcome},
     ledger::Way,
     models::MODELS,
     names,
@@ -23,10 +23,6 @@ use crate::{
     wire::answer::Usage,
 };
 
-/// How an attempt ended well.
-const OK: &str = "ok";
-/// How one ended that nobody waited for any longer.
-const GIVEN_UP: &str = "given_up";
 /// What a provider says to whom it has had enough of.
 const RATE_LIMITED: &str = "rate_limited";
 
@@ -97,14 +93,9 @@ impl Observer for RequestMetrics {
             None if record.steps.iter().any(is_vain_lookup) => self.missed.increment(1),
             None => {}
         }
-        if !record.steps.is_empty() {
-            let operation = record
-                .head
-                .as_ref()
-                .map_or("chat", |head| operation(head.route));
-            for step in &record.steps {
-                self.step(step, operation, record);
-            }
+        let operation = record.operation();
+        for step in &record.steps {
+            self.step(step, operation, record);
         }
     }
 }
@@ -160,23 +151,24 @@ impl RequestMetrics {
         match &step.stage {
             Stage::Embedding if step.outcome.is_some() => self.embedding.record(took),
             Stage::Attempt { provider, model } => {
-                let outcome = step.outcome.unwrap_or(GIVEN_UP);
-                if outcome == OK {
+                if step.outcome == Some(outcome::OK) {
                     MODELS.answered(provider, model);
                     let target = self.target((provider.clone(), model.clone(), operation));
                     target.answered(step, took);
                 } else {
-                    failed(provider, model, operation, outcome, took);
+                    failed(step, provider, model, operation, took);
                 }
-                let error = if outcome == OK { "" } else { outcome };
-                let labels = [
-                    ("gen_ai_operation_name", operation),
-                    ("gen_ai_provider_name", provider.as_str()),
-                    ("gen_ai_request_model", MODELS.label(provider, model)),
-                    ("error_type", error),
-                ];
-                self.exemplars
-                    .note(names::UPSTREAM_DURATION, &labels, took, record);
+                if step.is_call() && record.trace.is_sampled {
+                    let is_fine = step.outcome == Some(outcome::OK);
+                    let labels = [
+                        ("gen_ai_operation_name", operation),
+                        ("gen_ai_provider_name", provider.as_str()),
+                        ("gen_ai_request_model", MODELS.label(provider, model)),
+                        ("error_type", if is_fine { "" } else { step.word() }),
+                    ];
+                    let name = names::UPSTREAM_DURATION;
+                    self.exemplars.note(name, &labels, took, record);
+                }
             }
             Stage::Embedding | Stage::Lookup => {}
         }
@@ -214,7 +206,7 @@ impl Target {
         };
         Self {
             answers: metrics::counter!(
-                names::UPSTREAM_ATTEMPTS, "provider" => provider.to_owned(), "outcome" => OK
+                names::UPSTREAM_ATTEMPTS, "provider" => provider.to_owned(), "outcome" => outcome::OK
             ),
             duration: duration(operation, provider, model, ""),
             first_chunk: metrics::histogram!(
@@ -234,7 +226,7 @@ impl Target {
         if let Some(answered) = step.answered {
             self.first_chunk.record(answered.saturating_sub(step.began));
         }
-        if let Some((Usage { input, output }, _)) = step.used {
+        if let Some(Usage { input, output }) = step.used {
             #[expect(clippy::cast_precision_loss, reason = "sums for people")]
             let counts = [
                 (&self.input, input.0 as f64),
@@ -263,44 +255,30 @@ fn duration(
 }
 
 fn failed(
+    step: &Step,
     provider: &ProviderName,
     model: &ModelId,
     operation: &'static str,
-    outcome: &'static str,
     took: Duration,
 ) {
+    let outcome = step.word();
     let name = provider.to_string();
     metrics::counter!(names::UPSTREAM_ATTEMPTS, "provider" => name.clone(), "outcome" => outcome)
         .increment(1);
     if outcome == RATE_LIMITED {
         metrics::counter!(names::RATE_LIMITED, "provider" => name).increment(1);
     }
-    if !UNASKED.contains(&outcome) {
+    if step.is_call() {
         let model = MODELS.label(provider, model);
         duration(operation, provider.as_str(), model, outcome).record(took);
     }
 }
 
 fn is_vain_lookup(step: &Step) -> bool {
-    const TIERS: [&str; 3] = ["exact", "canonical", "semantic"];
     step.stage == Stage::Lookup
         && step
             .outcome
-            .is_some_and(|outcome| !TIERS.contains(&outcome))
-}
-
-/// The conventions' word for what a route is asked for, or the like of one.
-fn operation(route: &str) -> &'static str {
-    match route {
-        "/v1/completions" => "text_completion",
-        "/v1/embeddings" => "embeddings",
-        "/v1/moderations" => "moderations",
-        "/v1/rerank" => "rerank",
-        "/v1/audio" => "audio",
-        "/v1/images" => "images",
-        route if route.starts_with("/v1beta/") => "generate_content",
-        _ => "chat",
-    }
+            .is_some_and(|outcome| !Tier::WORDS.contains(&outcome))
 }
 
 #[cfg(test)]

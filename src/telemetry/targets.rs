@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     history::{Quantiles, latencies::Latencies},
-    journal::{Observer, Record, Stage, Step},
+    journal::{Observer, Record, Stage, Step, outcome},
 };
 use crate::{
     ident::{ModelId, ProviderName},
@@ -107,6 +107,9 @@ impl Observer for Targets {
             let Stage::Attempt { provider, model } = &step.stage else {
                 continue;
             };
+            if !step.is_call() {
+                continue;
+            }
             let mut providers = self.providers();
             if !providers.contains_key(provider) {
                 providers.insert(provider.clone(), ByModel::default());
@@ -138,14 +141,12 @@ impl Sums {
     fn count(&mut self, step: &Step) {
         self.attempts += 1;
         match step.outcome {
-            Some("ok") => {}
+            Some(outcome::OK) => {}
             Some(word) => *self.errors.entry(word).or_default() += 1,
             None => self.given_up += 1,
         }
-        if let Some((used, cost)) = step.used {
-            add_usage(&mut self.used, used);
-            self.usd += cost.map_or(0.0, Usd::get);
-        }
+        add_usage(&mut self.used, step.used.unwrap_or_default());
+        self.usd += step.cost.map_or(0.0, Usd::get);
         if let Some(answered) = step.answered {
             self.latencies.observe(answered.saturating_sub(step.began));
         }
@@ -207,6 +208,8 @@ mod tests {
         failed.ended("timeout");
         drop(failed);
         drop(journal.begin(attempt("a")));
+        // Nobody was asked.
+        journal.begin(attempt("a")).ended("untranslatable");
         let answered = journal.begin(attempt("b"));
         clock.advance(Duration::from_millis(100));
         answered.answered();
@@ -214,8 +217,8 @@ mod tests {
             input: Tokens(3),
             output: Tokens(4),
         };
-        answered.used(used, Usd::new(0.5));
-        answered.ended("ok");
+        answered.used(Some(used), Usd::new(0.5));
+        answered.ended(outcome::OK);
         drop((answered, journal));
         let of = targets.of(&provider("p"));
         let (a, b) = (

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Write},
+    io::{self, BufReader, Seek, Write},
     pin::Pin,
     time::Duration,
 };
@@ -11,11 +11,12 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    Gateway, Import, Totals, TransferError,
+    Gateway, Import, LineError, Totals, TransferError,
     lines::{Line, Lines},
-    refusal, shown,
+    refusal,
     watch::Watch,
 };
+use crate::inert;
 
 /// A batch is sent as soon as it has so many bytes, however few its lines are.
 const BATCH: usize = 4 << 20;
@@ -29,12 +30,6 @@ struct Confirmed {
     skipped: u64,
     refused: u64,
     errors: Vec<LineError>,
-}
-
-#[derive(Deserialize)]
-struct LineError {
-    line: u64,
-    error: String,
 }
 
 /// A line and its number in the file.
@@ -138,6 +133,7 @@ pub(super) struct Sending<'a, I> {
     progress: &'a mut (dyn Write + Send),
     watch: Watch,
     totals: Totals,
+    errors: Vec<LineError>,
     /// The first line that is not confirmed.
     from: u64,
     aim: Aim,
@@ -157,6 +153,7 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
             progress,
             watch: Watch::new(&gateway.clock),
             totals: Totals::default(),
+            errors: Vec::new(),
             from,
             aim,
         }
@@ -172,14 +169,24 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
         self.from
     }
 
-    pub(super) async fn file(&mut self, import: &Import) -> Result<(), TransferError> {
+    /// The lines that were refused, as far as that is told of each.
+    pub(super) fn into_errors(self) -> Vec<LineError> {
+        self.errors
+    }
+
+    /// Sends the lines of `input`, which is what `import` names, from its beginning.
+    pub(super) async fn file(
+        &mut self,
+        input: &mut File,
+        import: &Import,
+    ) -> Result<(), TransferError> {
         let failed = |source| TransferError::File {
             path: import.file.clone(),
             source,
         };
         let most = usize::try_from(import.batch).unwrap_or(usize::MAX);
-        let file = File::open(&import.file).map_err(failed)?;
-        let mut lines = Lines::new(BufReader::new(file));
+        input.rewind().map_err(failed)?;
+        let mut lines = Lines::new(BufReader::new(input));
         let mut batch = Batch::default();
         while let Some((number, line)) = lines.next().map_err(failed)? {
             match line {
@@ -226,7 +233,7 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
             let (clock, started) = (&self.gateway.clock, watch.started());
             let say = || said(progress, *aim, *totals, clock.now().since(started));
             match watch.over(posting, self.interrupt.as_mut(), say).await?? {
-                Some(confirmed) => self.note(&batch, &confirmed)?,
+                Some(confirmed) => self.note(&batch, confirmed)?,
                 None if batch.lines.len() > 1 => {
                     let [first, second] = batch.halves();
                     waiting.extend([second, first]);
@@ -239,22 +246,22 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
         Ok(())
     }
 
-    fn note(&mut self, batch: &Batch, confirmed: &Confirmed) -> Result<(), TransferError> {
+    fn note(&mut self, batch: &Batch, confirmed: Confirmed) -> Result<(), TransferError> {
         let header = batch.header.as_ref();
         let of_header = confirmed.errors.first().filter(|error| error.line == 1);
         if let (Some((line, _)), Some(error)) = (header, of_header) {
             return Err(TransferError::Foreign {
                 line: *line,
-                message: shown(&error.error),
+                message: inert::line(&error.error),
             });
-        }
-        for error in &confirmed.errors {
-            let number = batch.number(error.line).unwrap_or(error.line);
-            writeln!(self.progress, "line {number}: {}", shown(&error.error))?;
         }
         let untold = confirmed
             .refused
             .saturating_sub(confirmed.errors.len() as u64);
+        for LineError { line, error } in confirmed.errors {
+            let line = batch.number(line).unwrap_or(line);
+            self.tell(line, error)?;
+        }
         if let (1.., Some((first, _)), Some((last, _))) =
             (untold, batch.lines.first(), batch.lines.last())
         {
@@ -271,7 +278,14 @@ impl<'a, I: Future<Output = ()>> Sending<'a, I> {
 
     fn refuse(&mut self, line: u64, why: &str) -> io::Result<()> {
         self.totals.refused += 1;
-        writeln!(self.progress, "line {line}: {why}")
+        self.tell(line, why.to_owned())
+    }
+
+    /// Says why a line is refused, now and at the end.
+    fn tell(&mut self, line: u64, error: String) -> io::Result<()> {
+        let said = writeln!(self.progress, "line {line}: {}", inert::line(&error));
+        self.errors.push(LineError { line, error });
+        said
     }
 
     fn say(&mut self) -> io::Result<()> {

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::chat::{ChatRequest, Delivery, WITHOUT_INFLUENCE};
-use crate::ident::words;
+use crate::units::words;
 
 mod cannot;
 mod content;

@@ -102,9 +102,15 @@ async fn a_list_is_put_in_order_and_leafed_through() {
         "?offset=1000001",
         "?txet=a",
         "?client=nobody",
+        "?dry_run=true",
+        "?dry_run=false",
     ] {
         let refused = gateway.get(&format!("{ENTRIES}{bad}")).send().await;
         assert_eq!(refused.status, 400, "{bad}");
+    }
+    for bad in ["dry_run=true", "text=a", "sort=uses", "offset=1"] {
+        let path = format!("/admin/api/cache/export?{bad}");
+        assert_eq!(gateway.get(&path).send().await.status, 400, "{bad}");
     }
 }
 
@@ -389,4 +395,43 @@ async fn what_is_wrong_is_forgotten_however_it_was_kept() {
         200
     );
     assert_eq!(exact_only.ask(&asking(FIRST)).send().await.way(), "miss");
+}
+
+#[tokio::test]
+async fn a_search_selects_as_a_list_does() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::setup(&upstream, "")
+        .encoder(angles())
+        .start()
+        .await;
+    asked(&upstream, &gateway, &[(FIRST, "Ten."), (OTHER, "Eight.")]).await;
+    gateway.clock.advance(Duration::from_secs(9));
+    let found = async |more: Value| {
+        let body = with(json!({"text": NEAR}), more);
+        let reply = post(&gateway, "/admin/api/cache/search", &body).await;
+        let told = reply.json();
+        (reply.status, told["entries"].as_array().map_or(0, Vec::len))
+    };
+    for (more, expected) in [
+        (json!({}), (200, 2)),
+        (json!({"limit": 1}), (200, 1)),
+        (json!({"older_than": "10s"}), (200, 1)),
+        (json!({"younger_than": "10s"}), (200, 1)),
+        (json!({"prompt_prefix": "How many arms"}), (200, 1)),
+        (json!({"pinned": true}), (200, 0)),
+        (json!({"generation_below": 0}), (200, 0)),
+        (json!({"id": only_id(&gateway).await}), (200, 1)),
+        (json!({"client": "nobody"}), (400, 0)),
+        (json!({"sort": "uses"}), (400, 0)),
+        (json!({"offset": 1}), (400, 0)),
+        (json!({"dry_run": true}), (400, 0)),
+        (json!({"text": " "}), (400, 0)),
+    ] {
+        assert_eq!(found(more.clone()).await, expected, "{more}");
+    }
+}
+
+/// The id of the entry of the first question.
+async fn only_id(gateway: &Gateway) -> Value {
+    list(gateway, "?text=crab").await["entries"][0]["id"].clone()
 }

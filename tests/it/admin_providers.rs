@@ -218,6 +218,33 @@ async fn a_test_tells_what_is_wrong_and_no_key() {
 }
 
 #[tokio::test]
+async fn who_is_charged_for_a_fresh_answer_is_told_so() {
+    let upstream = Upstream::start().await;
+    let more = "[cache]\nttl = \"60s\"\nstale_while_revalidate = \"30s\"\n\
+        [[clients]]\nname = \"alice\"\nkey_env = \"ALICE_KEY\"\n";
+    let gateway = Gateway::setup(&upstream, more).start().await;
+    let body = asking("What do crabs eat?");
+    let alice = async || {
+        gateway.app.settle().await;
+        gateway.get("/admin/api/clients").send().await.json()["clients"][0].clone()
+    };
+    gateway.ask(&body).key("sk-alice_key").send().await;
+    let once = alice().await["billed_usd"].as_f64().unwrap();
+    gateway.clock.advance(Duration::from_secs(75));
+    let stale = gateway.ask(&body).key("sk-alice_key").send().await;
+    assert_eq!(stale.way(), "stale");
+    let alice = alice().await;
+    assert_eq!(
+        (alice["billed_usd"].as_f64().unwrap(), upstream.calls()),
+        (2.0 * once, 2)
+    );
+    assert_eq!(
+        alice["requests"],
+        json!({"hits": 1, "misses": 1, "bypasses": 0, "failed": 0})
+    );
+}
+
+#[tokio::test]
 async fn what_each_client_asked_is_told() {
     let upstream = Upstream::start().await;
     let clients = "[[clients]]\nname = \"alice\"\nkey_env = \"ALICE_KEY\"\n[[clients]]\nname = \"bob\"\nkey_env = \"BOB_KEY\"\n";
@@ -251,4 +278,39 @@ async fn what_each_client_asked_is_told() {
         (&bob["last_seen"], &bob["requests"]["misses"]),
         (&Value::Null, &json!(0))
     );
+}
+
+#[tokio::test]
+async fn a_test_that_is_asked_for_wrongly_is_no_call() {
+    let main = Upstream::start().await;
+    let gateway = before(&main).await;
+    for (name, body) in [
+        ("%ff", "{}"),
+        ("main", "[]"),
+        ("main", "[\"gpt-test\"]"),
+        ("main", "7"),
+    ] {
+        let path = format!("{PATH}/{name}/test");
+        let reply = gateway.request("POST", &path, body).send().await;
+        assert_eq!(reply.status, 400, "{name} {body}");
+        assert_eq!(
+            reply.error()["type"],
+            "invalid_request_error",
+            "{name} {body}"
+        );
+    }
+    assert_eq!(main.calls(), 0);
+}
+
+#[tokio::test]
+async fn models_that_nobody_asked_for_are_shown_however_many_are_configured() {
+    let main = Upstream::start().await;
+    let targets: Vec<String> = (0..60).map(|number| format!("main/m{number}")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    let toml = provider("main", &main) + "discover = true\n" + &model("all", &targets);
+    let gateway = Setup::new(&toml).start().await;
+    let shown = &providers(&gateway).await[0];
+    let models = shown["models"].as_array().unwrap();
+    assert_eq!((models.len(), &shown["discovered"]), (61, &json!(1)));
+    assert!(models.iter().any(|model| model["model"] == "found-model"));
 }

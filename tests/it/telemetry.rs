@@ -48,6 +48,8 @@ async fn a_miss_and_a_hit_are_told_with_their_steps() {
     let parent = TraceContext::parse(PARENT).unwrap();
     assert_eq!(miss.trace, parent.trace.to_be_bytes());
     assert_eq!(miss.parent, parent.span.to_be_bytes());
+    // Sampled, with a parent in another process.
+    assert_eq!(miss.flags, 0x301);
     assert_eq!((miss.kind, miss.is_error()), (2, false));
     for (key, value) in [
         ("request.id", "id-1"),
@@ -65,6 +67,7 @@ async fn a_miss_and_a_hit_are_told_with_their_steps() {
         panic!("{spans:?}")
     };
     assert_eq!((&call.trace, &call.parent), (&miss.trace, &miss.id));
+    assert_eq!(call.flags, 0x101);
     assert_eq!((call.kind, call.is_error()), (3, false));
     assert!(miss.start <= call.start && call.start <= call.end);
     for (key, value) in [
@@ -93,6 +96,7 @@ async fn a_miss_and_a_hit_are_told_with_their_steps() {
     assert_ne!(hit.trace, miss.trace);
     // A state without a trace that it belongs to says nothing.
     assert_eq!((hit.parent.len(), hit.state.as_str()), (0, ""));
+    assert_eq!((hit.flags, hit.links().len()), (1, 0));
     let batch = &collector.batches()[0];
     assert_eq!(batch.headers["content-type"], "application/x-protobuf");
     assert_eq!(batch.resource("service.name"), "refrain");
@@ -202,6 +206,52 @@ async fn a_client_that_is_gone_is_told_as_gone() {
     assert_eq!(
         named(&spans, "chat gpt-test")[0].says("refrain.outcome"),
         "given_up"
+    );
+}
+
+#[tokio::test]
+async fn who_shares_a_call_is_linked_to_who_made_it() {
+    let (upstream, collector) = (Upstream::start().await, Collector::start().await);
+    let gateway = Gateway::setup(&upstream, &collector.section())
+        .start()
+        .await;
+    let (answer, steps) = Answer::stepwise();
+    upstream.script(answer);
+    steps.say("a word");
+    let question = streaming("Who?");
+    let mut leader = gateway.ask(&question).open().await;
+    leader.piece().await;
+    let follower = gateway.ask(&question).open().await;
+    assert_eq!(follower.head.way(), "coalesced");
+    steps.finish();
+    leader.rest().await;
+    follower.rest().await;
+    gateway.stop().await;
+    let spans = collector.spans();
+    let all = named(&spans, SERVER);
+    let of = |way: &str| {
+        *all.iter()
+            .find(|span| span.says("cache.result") == way)
+            .unwrap()
+    };
+    let (leader, follower) = (of("miss"), of("coalesced"));
+    assert_eq!(follower.links(), [(&*leader.trace, &*leader.id)]);
+    assert!(leader.links().is_empty());
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_there_is_told_as_it_was_asked_for() {
+    let (upstream, collector) = (Upstream::start().await, Collector::start().await);
+    let gateway = Gateway::setup(&upstream, &collector.section())
+        .start()
+        .await;
+    let body = with(asking("Who?"), json!({"model": "nobody"}));
+    assert_eq!(gateway.ask(&body).send().await.status, 404);
+    gateway.stop().await;
+    let spans = collector.spans();
+    assert_eq!(
+        named(&spans, SERVER)[0].says("gen_ai.request.model"),
+        "nobody"
     );
 }
 

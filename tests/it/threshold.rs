@@ -127,7 +127,11 @@ async fn what_is_applied_is_in_force_at_once_and_after_a_restart_until_it_is_tak
 
     let second = gateway(&upstream, &toml).await;
     assert_eq!(in_force(&threshold(&second).await), Some(0.94));
-    assert_eq!(apply(&second, json!({"threshold": null})).await.0, 200);
+    let (status, taken_back) = apply(&second, json!({"threshold": null})).await;
+    assert_eq!(
+        (status, &taken_back["written"], &taken_back["text"]),
+        (200, &Value::Null, &Value::Null)
+    );
     assert!(!file.exists());
     let shown = threshold(&second).await;
     assert_eq!(

@@ -9,6 +9,7 @@ import { reachTests } from './admin/reach.js';
 import { screenshots } from './admin/shots.js';
 import { steerTests } from './admin/steer.js';
 import { ANSWERS } from './admin/traffic.js';
+import { troubleTests } from './admin/trouble.js';
 
 const world = {};
 
@@ -71,6 +72,7 @@ test('the ranges of time', async () => {
 
 cacheTests(world);
 steerTests(world);
+troubleTests(world);
 reachTests(world);
 screenshots(world);
 

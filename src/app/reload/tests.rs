@@ -72,3 +72,30 @@ async fn setting_something_over_what_cannot_be_read_lets_the_file_that_waits_in(
     assert!(app.api.config.load().is_current());
     assert_eq!(steering.in_force().await.config.cache.generation, 7);
 }
+
+#[tokio::test]
+async fn a_file_that_waits_goes_on_waiting_if_it_cannot_be_taken_over() {
+    let directory = TempDir::new().unwrap();
+    let app = app(&format!("[admin]\nkey_env = \"OPS\"\n{}", toml(&directory))).await;
+    let steering = Arc::clone(&app.reloader);
+    std::fs::write(directory.path().join("overrides.toml"), "[").unwrap();
+    let mut open = config(&toml(&directory));
+    open.admin.key = None;
+    assert!(steering.reload(&open).await.is_err());
+    for _ in 0..2 {
+        let refused = Arc::clone(&steering).apply(threshold(0.9)).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("admin.key_env"), "{refused}");
+        assert_eq!(steering.in_force().await.applied, Applied::default());
+        assert!(!app.api.config.load().is_current());
+    }
+}
+
+#[tokio::test]
+async fn why_nothing_can_be_set_is_told_before_and_after_in_the_same_words() {
+    let app = app("[cache]\nsemantic = false\n").await;
+    let steering = Arc::clone(&app.reloader);
+    let refused = Arc::clone(&steering).apply(threshold(0.9)).await;
+    let why_not = steering.in_force().await.why_not.unwrap();
+    assert!(matches!(refused, Err(Error::Conflict(why)) if why == why_not));
+}

@@ -5,10 +5,22 @@ use std::sync::Arc;
 
 use super::Store;
 use crate::{
-    cache::{entry::Entry, memory::Pinned, partition::Neighbour, pointer::Receipt},
+    cache::{
+        entry::Entry,
+        memory::Pinned,
+        partition::{Neighbour, Vectors},
+        pointer::Receipt,
+    },
     embed::{Embedding, EncoderId},
     policy::identity::{ContextId, Fingerprint},
 };
+
+/// An entry with the vector that it is found by.
+#[derive(Debug)]
+pub struct Kept {
+    entry: Arc<Entry>,
+    embedding: Option<Embedding>,
+}
 
 impl Store {
     /// Has an entry stay whatever its time and worth, until it is unpinned or purged; or no longer. Outlives
@@ -54,6 +66,23 @@ impl Store {
         links
             .iter()
             .for_each(|context| self.contexts.invalidate(context));
+    }
+
+    /// What is kept of a request, to be put back where something else takes its place; with the vector that
+    /// `encoder` made.
+    #[must_use]
+    pub fn kept(&self, request: &Fingerprint, encoder: Option<&EncoderId>) -> Option<Kept> {
+        let entry = self.get(request)?;
+        let embedding = self.embedding(&entry, encoder);
+        Some(Kept { entry, embedding })
+    }
+
+    /// Keeps it again. Gives the partition back if it wants building.
+    pub fn put_back(&self, kept: &Kept) -> Option<Arc<Vectors>> {
+        let Kept { entry, embedding } = kept;
+        let is_kept = self.insert(entry);
+        let embedding = embedding.as_ref().filter(|_| is_kept)?;
+        self.index(entry, embedding)
     }
 
     /// The vector of an entry, as it is held.
@@ -116,5 +145,59 @@ impl Store {
         }
         let (id, _) = worst?;
         self.receipts.remove(&*id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cache::{
+            disk::Record,
+            entry::tests::{entry as sample, numbered},
+            mirror,
+            store::Bounds,
+        },
+        clock::UnixMillis,
+    };
+
+    fn asking(stored: u64) -> Arc<Entry> {
+        let mut record: Record = mirror::record(&sample(numbered(1), 0), None);
+        record.written = br#"{"model":"m","choices":[{"index":0,"message":{"content":"a"}}]}"#
+            .as_slice()
+            .into();
+        record.partition = Some([2; 32]);
+        record.question = Some("What do crabs eat?".to_owned());
+        record.stored_unix_ms = stored;
+        let (entry, _) = mirror::entry(record, UnixMillis(9_000), 2).unwrap();
+        Arc::new(entry)
+    }
+
+    #[test]
+    fn what_was_replaced_is_put_back_as_it_was_found() {
+        let bounds = Bounds {
+            bytes: 1 << 20,
+            vectors: 0,
+            graph_above: 64,
+        };
+        let (store, encoder) = (Store::new(bounds, 0, None), EncoderId::new("e"));
+        let embedding = Embedding::new(encoder.clone(), vec![0.6, 0.8]).unwrap();
+        let (older, newer) = (asking(1_000), asking(2_000));
+        assert!(store.kept(&older.fingerprint, None).is_none());
+        assert!(store.insert(&older));
+        assert!(store.index(&older, &embedding).is_none());
+        let bytes = store.size().bytes;
+
+        let kept = store.kept(&older.fingerprint, Some(&encoder)).unwrap();
+        assert!(store.insert(&newer) && store.remove(&newer.fingerprint));
+        assert!(store.put_back(&kept).is_none());
+        let found = store.get(&older.fingerprint).unwrap();
+        assert!(Arc::ptr_eq(&found, &older));
+        let near = store.neighbours(older.question.as_ref().unwrap().partition, &embedding, 1);
+        assert_eq!(
+            near.first().map(|near| near.fingerprint),
+            Some(older.fingerprint)
+        );
+        assert_eq!(store.size().bytes, bytes);
     }
 }

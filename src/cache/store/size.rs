@@ -26,6 +26,12 @@ impl Store {
         self.memory.room()
     }
 
+    /// The most bytes that pinned entries may take.
+    #[must_use]
+    pub fn pinnable(&self) -> u64 {
+        self.memory.pinnable()
+    }
+
     /// How many entries have left since the start, by reason: `size` for want of room, `expired`, `purged`.
     #[must_use]
     pub fn evictions(&self) -> BTreeMap<&'static str, u64> {

@@ -82,6 +82,7 @@ pub(super) fn cache<'t>(section: &mut Section<'_, 't>) -> CacheEntry<'t> {
         max_entry_bytes,
         max_embedding_bytes,
         data_dir: path(section, "data_dir"),
+        secret_env: None,
         secret: None,
         index_above: count(section, "index_above", 64..=1_000_000_000)
             .unwrap_or(defaults::INDEX_ABOVE),

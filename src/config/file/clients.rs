@@ -55,7 +55,15 @@ pub(crate) enum KeySource<'t> {
     Digest(KeyDigest),
 }
 
-impl KeySource<'_> {
+impl<'t> KeySource<'t> {
+    /// The variable, if it is one.
+    pub(crate) fn variable(self) -> Option<&'t str> {
+        match self {
+            Self::Variable(variable) => Some(variable),
+            Self::Digest(_) => None,
+        }
+    }
+
     /// The setting it is written in.
     pub(crate) fn setting(self) -> &'static str {
         match self {

@@ -19,7 +19,6 @@ use crate::config::{
 pub(crate) struct ServerEntry<'t> {
     pub(crate) settings: Server,
     pub(crate) listen: Origin<'t>,
-    pub(crate) allow_public: bool,
     /// Whether `max_in_flight` is written.
     pub(crate) bounds_in_flight: bool,
 }
@@ -27,7 +26,8 @@ pub(crate) struct ServerEntry<'t> {
 /// `[admin]`.
 #[derive(Debug)]
 pub(crate) struct AdminEntry<'t> {
-    pub(crate) key_env: At<'t, &'t str>,
+    /// The variable of the key, if one is named.
+    pub(crate) key_env: Option<At<'t, &'t str>>,
     pub(crate) listen: Option<At<'t, SocketAddr>>,
 }
 
@@ -77,11 +77,11 @@ pub(super) fn server<'t>(section: &mut Section<'_, 't>) -> ServerEntry<'t> {
         reload: section
             .switch("reload")
             .map_or(defaults::RELOAD, |at| at.value),
+        allow_public: section.switch("allow_public").is_some_and(|at| at.value),
     };
     ServerEntry {
         settings,
         listen: listen.map_or(section.origin, |at| at.origin),
-        allow_public: section.switch("allow_public").is_some_and(|at| at.value),
         bounds_in_flight: max_in_flight.is_some(),
     }
 }
@@ -112,12 +112,8 @@ fn bodies(section: &mut Section<'_, '_>) -> (ByteSize, ByteSize) {
 }
 
 pub(super) fn admin<'t>(section: &mut Section<'_, 't>) -> AdminEntry<'t> {
-    let key_env = key_variable(section, "key_env").unwrap_or(At {
-        value: defaults::ADMIN_KEY_ENV,
-        origin: section.origin,
-    });
     AdminEntry {
-        key_env,
+        key_env: key_variable(section, "key_env"),
         listen: section.parsed("listen", LISTEN_EXPECTED, listen_address),
     }
 }

@@ -20,9 +20,6 @@ pub(crate) struct TelemetryEntry<'t> {
     pub(crate) settings: Telemetry,
     /// Where spans are sent; empty for where the environment says.
     pub(crate) otlp_endpoint: Option<At<'t, &'t str>>,
-    /// The variable with what is sent along.
-    pub(crate) otlp_headers_env: &'t str,
-    pub(crate) sample: Share,
 }
 
 pub(super) fn telemetry<'t>(section: &mut Section<'_, 't>) -> TelemetryEntry<'t> {
@@ -45,15 +42,17 @@ pub(super) fn telemetry<'t>(section: &mut Section<'_, 't>) -> TelemetryEntry<'t>
         slow_request,
         recent_requests: recent_requests.unwrap_or(defaults::RECENT_REQUESTS),
         capture_content: capture_content.is_some_and(|at| at.value),
+        otlp_headers_env: otlp_headers_env
+            .map_or(defaults::OTLP_HEADERS_ENV, |at| at.value)
+            .to_owned(),
+        sample: sample
+            .and_then(|at| Share::new(at.value))
+            .unwrap_or(Share::ALL),
         traces: None,
     };
     TelemetryEntry {
         settings,
         otlp_endpoint: otlp_endpoint.filter(|at| !at.value.trim().is_empty()),
-        otlp_headers_env: otlp_headers_env.map_or(defaults::OTLP_HEADERS_ENV, |at| at.value),
-        sample: sample
-            .and_then(|at| Share::new(at.value))
-            .unwrap_or(Share::ALL),
     }
 }
 

@@ -143,7 +143,7 @@ fn key_header(
 }
 
 /// The interfaces that a server may have beside chat completions, by their names in the file.
-const INTERFACES: [(&str, Interface); 2] = [
+pub(crate) const INTERFACES: [(&str, Interface); 2] = [
     ("responses", Interface::Responses),
     ("completions", Interface::Completions),
 ];

@@ -134,6 +134,7 @@ pub(super) fn resolve(
             Some(Client {
                 name: entry.name?.value,
                 key: key.value,
+                key_env: source.value.variable().map(str::to_owned),
                 namespace: entry.namespace,
                 allowed_models: entry.allowed_models,
                 cache: entry.cache.overrides,

@@ -15,8 +15,9 @@ pub(super) fn check(file: &File<'_>, admin_key: &Lookup, findings: &mut Findings
     let address = server.settings.listen;
     let has_key = !matches!(admin_key, Lookup::Unset);
     let has_clients = !file.clients.is_empty();
-    let is_public =
-        |address: SocketAddr| !address.ip().to_canonical().is_loopback() && !server.allow_public;
+    let is_public = |address: SocketAddr| {
+        !address.ip().to_canonical().is_loopback() && !server.settings.allow_public
+    };
     let Some(admin) = file.admin.listen else {
         let lacks = match (has_clients, has_key) {
             (true, true) => return,

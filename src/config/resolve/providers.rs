@@ -53,7 +53,8 @@ fn provider(
     findings: &mut Findings<'_>,
 ) -> Option<Provider> {
     let kind = entry.kind?;
-    let (api_keys, activation) = keys(&entry, kind, env, findings);
+    let api_key_envs = key_variables(&entry, kind);
+    let (api_keys, activation) = keys(&entry, &api_key_envs, env, findings);
     let base_url = base_url(&entry, kind, env, findings)?;
     let variant = entry.variant;
     let compat = Compat {
@@ -66,6 +67,7 @@ fn provider(
         name: entry.name?,
         kind,
         api_keys,
+        api_key_envs: api_key_envs.into_iter().map(str::to_owned).collect(),
         headers: entry.headers,
         timeout: entry.timeout,
         retry: entry.retry,
@@ -83,22 +85,27 @@ fn provider(
     })
 }
 
-fn keys(
-    entry: &ProviderEntry<'_>,
-    kind: ProviderKind,
-    env: &dyn Fn(&str) -> Option<String>,
-    findings: &mut Findings<'_>,
-) -> (Vec<Secret>, Activation) {
+/// The variables that are named for its keys; the kind's own, if none is and the address is the kind's.
+fn key_variables<'t>(entry: &ProviderEntry<'t>, kind: ProviderKind) -> Vec<&'t str> {
     let mut variables: Vec<&str> = entry.key_variables.iter().map(|at| at.value).collect();
     if variables.is_empty() && !entry.names_address {
         variables.extend(defaults::api_key_env(kind));
     }
+    variables
+}
+
+fn keys(
+    entry: &ProviderEntry<'_>,
+    variables: &[&str],
+    env: &dyn Fn(&str) -> Option<String>,
+    findings: &mut Findings<'_>,
+) -> (Vec<Secret>, Activation) {
     if variables.is_empty() {
         return (Vec::new(), Activation::Active);
     }
     let mut keys: Vec<(&str, Secret)> = Vec::new();
     let mut unused: Vec<(&str, String)> = Vec::new();
-    for variable in &variables {
+    for variable in variables {
         match look_up(env, variable, "providers.api_key_env", findings) {
             Lookup::Set(secret) => match keys.iter().find(|(_, key)| *key == secret) {
                 Some((first, _)) if first == variable => {
@@ -130,7 +137,7 @@ fn keys(
         let keys = keys.into_iter().map(|(_, key)| key).collect();
         return (keys, Activation::Active);
     }
-    let reason = match variables.as_slice() {
+    let reason = match variables {
         [one] => format!("{one} is not set"),
         several => format!("none of {} is set", several.join(", ")),
     };

@@ -43,8 +43,8 @@ pub(super) fn resolve(
         let service = set(env, SERVICE).or_else(|| named.map(|(_, value)| value.clone()));
         Traces {
             endpoint: endpoint.into(),
-            headers: headers(entry.otlp_headers_env, env, findings),
-            sample: entry.sample,
+            headers: headers(&entry.settings.otlp_headers_env, env, findings),
+            sample: entry.settings.sample,
             service: service.unwrap_or_else(|| defaults::SERVICE_NAME.to_owned()),
             resource: (resource.into_iter())
                 .filter(|(name, _)| name != SERVICE_ATTRIBUTE)

@@ -90,6 +90,33 @@ api_key_env = "P"
 }
 
 #[test]
+fn a_key_of_the_admin_that_is_named_has_to_be_there() {
+    let text = "[admin]\nkey_env = \"OPS\"\n";
+    let named = "[admin]\nkey_env = \"REFRAIN_ADMIN_KEY\"\n";
+    assert_snapshot!(problems(text, &[]), @r"
+    providers.toml:2:11: `admin.key_env`: OPS is not set; set it to the key of the admin page, or take this out to have no key there
+    1 problem
+    ");
+    assert_eq!(problems(text, &[("OPS", "")]), problems(text, &[]));
+    assert_snapshot!(problems("", &[("REFRAIN_ADMIN__KEY_ENV", "OPS")]), @r"
+    environment REFRAIN_ADMIN__KEY_ENV: `admin.key_env`: OPS is not set; set it to the key of the admin page, or take this out to have no key there
+    1 problem
+    ");
+    assert_snapshot!(problems(named, &[]), @r"
+    providers.toml:2:11: `admin.key_env`: REFRAIN_ADMIN_KEY is not set; set it to the key of the admin page, or take this out to have no key there
+    1 problem
+    ");
+    // It is not missed a second time where others reach the address.
+    let public = format!(
+        "[server]\nlisten = \"0.0.0.0:1\"\n[[clients]]\nname = \"c\"\nkey_env = \"C\"\n{text}"
+    );
+    let printed = problems(&public, &[("C", "key")]);
+    assert_eq!(printed.lines().count(), 2, "{printed}");
+    assert!(config(text, &[("OPS", "key")]).admin.key.is_some());
+    assert!(config("[admin]\n", &[]).admin.key.is_none());
+}
+
+#[test]
 fn syntax_errors_do_not_repeat_the_line() {
     for text in [
         format!("[[providers]]\napi_key = {PLANTED}\n"),

@@ -88,7 +88,7 @@ fn commented_defaults_are_the_defaults() {
             config.admin.key_env
         )
     };
-    let written = config(&text, &[("WEB_KEY", "k")]);
+    let written = config(&text, &[("WEB_KEY", "k"), ("REFRAIN_ADMIN_KEY", "a")]);
     assert_eq!(scalar(&written), scalar(&config("", &[])));
     let shipped = config(SHIPPED, &[]);
     assert_eq!(written.routing, shipped.routing);
@@ -121,7 +121,10 @@ fn commented_defaults_are_the_defaults() {
 
 #[test]
 fn written_defaults_of_providers_are_the_defaults() {
-    let written = config(&uncommented(), &[("WEB_KEY", "k")]);
+    let written = config(
+        &uncommented(),
+        &[("WEB_KEY", "k"), ("REFRAIN_ADMIN_KEY", "a")],
+    );
     for provider in &written.providers {
         let bare = format!(
             "[[providers]]\nname = \"x\"\nkind = \"{}\"\n",

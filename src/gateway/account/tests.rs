@@ -12,6 +12,7 @@ fn client(limits: Limits, budget: Option<Budget>) -> Client {
     Client {
         name: ClientName::new("web").unwrap(),
         key: KeyDigest::of("rk-the-key-of-web"),
+        key_env: None,
         namespace: None,
         allowed_models: AllowedModels::All,
         cache: CacheOverrides::default(),
@@ -224,6 +225,40 @@ fn an_account_outlives_a_change_of_the_configuration() {
     let free = accounts.of(&client(Limits::default(), None));
     assert_eq!((left(&free), free.budget()), (None, None));
     assert_eq!(accounts.spent().len(), 1);
+}
+
+#[test]
+fn a_budget_that_goes_is_shown_as_unused() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        let (accounts, _clock) = accounts();
+        let both = Budget {
+            monthly: usd(2.0),
+            ..daily(1.0).unwrap()
+        };
+        let account = accounts.of(&client(Limits::default(), Some(both)));
+        (account.reserve(NONE, usd(1.0)).unwrap()).settle(NONE, usd(1.0));
+        let says = |day: &str, month: &str| {
+            let shown = recorder.handle().render();
+            for (period, share) in [("day", day), ("month", month)] {
+                let labels = format!("{{client=\"web\",period=\"{period}\"}}");
+                let line = format!("refrain_client_budget_used_ratio{labels} {share}");
+                assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+            }
+        };
+        says("1", "0.5");
+        accounts.of(&client(
+            Limits::default(),
+            Some(Budget {
+                daily: None,
+                ..both
+            }),
+        ));
+        says("0", "0.5");
+        accounts.of(&client(Limits::default(), None));
+        accounts.show();
+        says("0", "0");
+    });
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::{
     error::UpstreamError,
     gateway::{
         attempt::{Attempt, Load},
+        behalf::Behalf,
         catalogue::{Route, Target},
-        tab::Behalf,
         turns::{Stop, Turns},
     },
     telemetry::trace::Propagated,

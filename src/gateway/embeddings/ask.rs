@@ -16,10 +16,10 @@ use crate::{
     gateway::{
         Gateway,
         attempt::{Load, Tariff},
+        behalf::Behalf,
         catalogue::Route,
         dispatch::{Source, first_answer},
         off_the_workers,
-        tab::Behalf,
     },
     ident::{Namespace, Tag},
     policy::identity::{Fingerprint, Scope},

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, UpstreamError, UpstreamErrorKind},
     gateway::{dispatch::Source, off_the_workers, replay},
     provider::{Piece, Whole},
+    telemetry::trace::TraceContext,
     tokenizer,
     wire::{
         answer::Usage,
@@ -43,15 +44,18 @@ pub(in crate::gateway) enum Landed {
 pub(in crate::gateway) struct Told {
     pub(super) whole: Whole,
     pub(super) source: Source,
+    /// The span of the request that asked.
+    pub(super) leader: TraceContext,
     plain: OnceCell<Bytes>,
     with_usage: OnceCell<Bytes>,
 }
 
 impl Told {
-    pub(super) fn new(whole: Whole, source: Source) -> Self {
+    pub(super) fn new(whole: Whole, source: Source, leader: TraceContext) -> Self {
         Self {
             whole,
             source,
+            leader,
             plain: OnceCell::new(),
             with_usage: OnceCell::new(),
         }
@@ -91,6 +95,8 @@ pub(in crate::gateway) struct Streamed {
     /// The interface whose words the pieces are in, too.
     pub(super) native: Option<Interface>,
     pub(super) source: Source,
+    /// The span of the request that asked.
+    pub(super) leader: TraceContext,
     /// Whether the provider was asked for the usage.
     pub(super) has_usage: bool,
     /// Its tokens, as soon as they are known.
@@ -112,7 +118,7 @@ impl Streamed {
     pub(super) fn new(
         shared: Arc<Shared>,
         (headers, native): (HeaderMap, Option<Interface>),
-        source: Source,
+        (source, leader): (Source, TraceContext),
         has_usage: bool,
         used: Arc<OnceLock<Usage>>,
     ) -> Self {
@@ -121,6 +127,7 @@ impl Streamed {
             headers,
             native,
             source,
+            leader,
             has_usage,
             used,
             assembled: OnceCell::new(),

@@ -22,7 +22,7 @@ use crate::{
     },
     provider::forward::{Abandoned, ForwardBody, ForwardCall, Forwarded, Upload},
     telemetry::trace::Propagated,
-    wire::{ask::Unable, chat::Invalid, operation::JsonRequest},
+    wire::operation::JsonRequest,
 };
 
 /// What is asked, but for the body.
@@ -108,7 +108,7 @@ pub(super) async fn upload(
         return Err(nobody(turns, asked));
     };
     *attempts += 1;
-    let target = turn.stop.target;
+    let provider = &turn.stop.target.member.provider;
     let Form {
         length,
         pieces,
@@ -118,7 +118,6 @@ pub(super) async fn upload(
     let mut uploading = Uploading {
         attempt: Some(attempt),
         sent: Arc::clone(&sent),
-        target,
     };
     let fault: Arc<Mutex<Option<Error>>> = Arc::default();
     let noted = Arc::clone(&fault);
@@ -143,19 +142,17 @@ pub(super) async fn upload(
         length,
         pieces: pieces.boxed(),
     });
-    let answer = target
-        .member
-        .provider
-        .forward(asked.call(body, trace))
-        .await;
+    let answer = provider.forward(asked.call(body, trace)).await;
     let attempt = uploading.attempt.take();
     let theirs = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (answer, attempt) {
         (Ok(answer), Some(attempt)) => Ok((answer, attempt)),
         (Ok(_), None) => Err(Error::Internal("an upload without its attempt".to_owned())),
         (Err(error), attempt) => {
-            if let Some(attempt) = attempt {
-                attempt.failed(&error);
+            match attempt {
+                Some(attempt) if theirs.is_some() => attempt.abandoned(),
+                Some(attempt) => attempt.failed(&error),
+                None => {}
             }
             Err(theirs.unwrap_or_else(|| error.into()))
         }
@@ -180,24 +177,16 @@ pub(super) struct Form {
 }
 
 /// A call whose body is being sent. That its client is slow, or hangs up before its end, says nothing of the provider.
-struct Uploading<'t> {
+struct Uploading {
     attempt: Option<Attempt>,
     sent: Arc<AtomicBool>,
-    target: &'t Target,
 }
 
-impl Drop for Uploading<'_> {
+impl Drop for Uploading {
     fn drop(&mut self) {
         let is_sent = self.sent.load(Ordering::Relaxed);
         if let Some(attempt) = self.attempt.take_if(|_| !is_sent) {
-            let invalid = Invalid {
-                message: Abandoned.to_string(),
-                param: None,
-            };
-            attempt.failed(&UpstreamError {
-                provider: self.target.provider().clone(),
-                kind: UpstreamErrorKind::Untranslatable(Unable::Invalid(invalid).into()),
-            });
+            attempt.abandoned();
         }
     }
 }

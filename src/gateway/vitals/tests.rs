@@ -1,5 +1,7 @@
 //! What is counted and what is timed.
 
+use moka::notification::RemovalCause;
+
 use super::*;
 use crate::{gateway::catalogue::Conduct, policy::breaker::State, telemetry::models::MODELS};
 
@@ -254,6 +256,17 @@ fn changes_are_told() {
         says(&changes("told", "open"), "2");
         says(&changes("told", "half_open"), "1");
         says(&changes("told", "closed"), "1");
+        // Only what was shown is taken back.
+        let quiet = (provider.clone(), ModelId::new("quiet").unwrap());
+        MODELS.configured(&quiet.0, &quiet.1);
+        let never_left_alone = Vitals::new(quiet.clone(), &clock);
+        told::forgotten(&quiet, &never_left_alone, RemovalCause::Expired);
+        assert!(!shown.render().contains("quiet"));
+        let forgotten = (provider.clone(), model.clone());
+        told::forgotten(&forgotten, &vitals, RemovalCause::Expired);
+        is_in("closed");
+        begin_at_zero(&quiet.0, &quiet.1);
+        says(&changes("quiet", "open"), "0");
         // Of a model that somebody made up no more is told than that there is one.
         let (provider, model) = name("made-up");
         let made_up = table.of(&provider, &model);

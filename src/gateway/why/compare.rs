@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::CacheOverrides,
     error::Error,
-    gateway::{Gateway, catalogue::Destination, exception, setup::Setup},
+    gateway::{Gateway, exception, setup::Setup},
     policy::{
         admit::{Kind, Pair, Score, Verdict, admit, shortlist},
         cacheable,
@@ -213,19 +213,13 @@ impl Gateway {
     }
 }
 
-/// What is configured for the cache of `model`.
+/// What is configured for the cache of `model`, whoever asks.
 fn overrides(setup: &Setup, model: Option<&str>) -> Result<CacheOverrides, Error> {
     let Some(model) = model else {
         return Ok(CacheOverrides::default());
     };
     let destination = (setup.catalogue).destination(model, &Controls::default())?;
-    Ok(match destination {
-        Destination::Route(route) => {
-            let task = route.task.as_ref().map(|task| setup.of_task(task));
-            task.unwrap_or_default().or(route.cache)
-        }
-        Destination::Auto { .. } => CacheOverrides::default(),
-    })
+    Ok(setup.overrides(None, CacheOverrides::default(), &destination))
 }
 
 fn told(difference: &Difference) -> Told {

@@ -172,7 +172,7 @@ impl Door {
     /// Of the path as it was sent, which is how routes are found, too.
     fn of(path: &str) -> Self {
         match path {
-            "/admin" | "/openapi.json" | "/v1/openapi.json" | "/health" => Self::Open,
+            "/admin" | "/admin/" | "/openapi.json" | "/v1/openapi.json" | "/health" => Self::Open,
             "/admin/api/session" => Self::SignIn,
             "/metrics" => Self::Metrics,
             path if path.starts_with("/admin/assets/") || path.starts_with("/health/") => {

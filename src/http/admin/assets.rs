@@ -9,7 +9,7 @@ use axum::{
     Json,
     body::Body,
     extract::{Path, rejection::PathRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -27,7 +27,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 33] = files![
+const FILES: [(&str, &str); 38] = files![
     "index.html",
     "style.css",
     "views.css",
@@ -38,11 +38,15 @@ const FILES: [(&str, &str); 33] = files![
     "main.js",
     "scale.js",
     "shell.js",
+    "text.js",
+    "update.js",
+    "widgets.js",
     "views/cache.js",
     "views/cache/browser.js",
     "views/cache/entry.js",
     "views/cache/numbers.js",
     "views/cache/purge.js",
+    "views/cache/span.js",
     "views/cache/transfer.js",
     "views/clients.js",
     "views/config.js",
@@ -61,6 +65,7 @@ const FILES: [(&str, &str); 33] = files![
     "views/why.js",
     "views/why/compared.js",
     "views/why/explained.js",
+    "views/words.js",
 ];
 
 struct Asset {
@@ -81,6 +86,12 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 /// `GET /admin`: the document.
 pub(in crate::http) async fn page(headers: HeaderMap) -> Response {
     serve(DOCUMENT, &headers)
+}
+
+/// `GET /admin/`: where the document is. Whatever name the gateway goes by, the way there is the same.
+pub(in crate::http) async fn without_slash() -> Response {
+    let to = [(header::LOCATION, HeaderValue::from_static("/admin"))];
+    (StatusCode::PERMANENT_REDIRECT, to).into_response()
 }
 
 /// `GET /admin/assets/{*path}`: what the document refers to.
@@ -105,18 +116,11 @@ fn serve(name: &str, headers: &HeaderMap) -> Response {
     };
     let out = response.headers_mut();
     out.insert(header::ETAG, asset.tag.clone());
-    let same_origin = HeaderValue::from_static("same-origin");
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CACHE_CONTROL, "no-cache"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
     ] {
         out.insert(name, HeaderValue::from_static(value));
-    }
-    for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
-        out.insert(HeaderName::from_static(name), same_origin.clone());
     }
     response
 }

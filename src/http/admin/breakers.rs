@@ -9,9 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::entries::private;
+use super::private;
 use crate::{
     clock::Moment,
     config::nearest,
@@ -62,13 +62,20 @@ pub(super) struct Shown {
     badness: (u8, u32),
 }
 
-/// How many targets are in which state, and the worst of them.
-#[derive(Debug, Serialize)]
-pub(super) struct Summary {
+/// How many targets are in which state.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Counts {
     open: usize,
     half_open: usize,
     closed: usize,
     forced: usize,
+}
+
+/// The same, and the worst of them.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    #[serde(flatten)]
+    counts: Counts,
     worst: Vec<Shown>,
 }
 
@@ -92,42 +99,30 @@ pub(crate) async fn force(Shared(api): Shared<Arc<Api>>, request: Request) -> Re
 
 /// Of those that the configuration in force knows.
 pub(super) fn summary(api: &Api) -> Summary {
-    let mut all = all(api);
-    let count = |state: State| all.iter().filter(|one| one.state == state.as_str()).count();
-    let (open, half_open, closed) = (
-        count(State::Open),
-        count(State::HalfOpen),
-        count(State::Closed),
-    );
-    let forced = all.iter().filter(|one| one.forced.is_some()).count();
-    all.truncate(FEW);
-    Summary {
-        open,
-        half_open,
-        closed,
-        forced,
-        worst: all,
-    }
+    let mut worst = all(api);
+    worst.truncate(FEW);
+    let counts = counts(api);
+    Summary { counts, worst }
 }
 
-/// How many targets of the configuration in force are in which state.
-pub(super) fn counts(api: &Api) -> Value {
+/// Of the configuration in force.
+pub(super) fn counts(api: &Api) -> Counts {
     let setup = api.gateway.setup();
     let now = api.clock.now();
-    let (mut open, mut half_open, mut closed, mut forced) = (0, 0, 0, 0);
+    let mut counts = Counts::default();
     for (provider, _, vitals) in setup.catalogue.vitals().all() {
-        let Some(member) = member(&setup.catalogue, &provider) else {
+        let Some(member) = setup.catalogue.in_force(&provider) else {
             continue;
         };
         let view = vitals.view(now, &member.conduct.breaker);
         match view.state {
-            State::Open => open += 1,
-            State::HalfOpen => half_open += 1,
-            State::Closed => closed += 1,
+            State::Open => counts.open += 1,
+            State::HalfOpen => counts.half_open += 1,
+            State::Closed => counts.closed += 1,
         }
-        forced += u32::from(view.forced.is_some());
+        counts.forced += usize::from(view.forced.is_some());
     }
-    json!({"open": open, "half_open": half_open, "closed": closed, "forced": forced})
+    counts
 }
 
 /// Whether a target is not asked as it should be, for its own or for an operator's sake. One that could be tried again
@@ -137,7 +132,7 @@ pub(in crate::http) fn is_degraded(api: &Api) -> bool {
     let now = api.clock.now();
     let all = setup.catalogue.vitals().all().into_iter();
     all.filter_map(|(provider, _, vitals)| {
-        let member = member(&setup.catalogue, &provider)?;
+        let member = setup.catalogue.in_force(&provider)?;
         let view = vitals.view(now, &member.conduct.breaker);
         let is_old = |moment: Moment| now.since(moment) > FORGOTTEN_AFTER;
         Some(match view.state {
@@ -160,7 +155,7 @@ fn all(api: &Api) -> Vec<Shown> {
     let all = setup.catalogue.vitals().all().into_iter();
     let mut all: Vec<Shown> = all
         .filter_map(|(provider, model, vitals)| {
-            let member = member(&setup.catalogue, &provider)?;
+            let member = setup.catalogue.in_force(&provider)?;
             Some(shown(api, &member, &model, &vitals))
         })
         .collect();
@@ -195,11 +190,6 @@ pub(super) fn shown(api: &Api, member: &Member, model: &ModelId, vitals: &Vitals
     }
 }
 
-/// The provider of this name, if it is in force.
-fn member(catalogue: &Catalogue, provider: &ProviderName) -> Option<Arc<Member>> {
-    catalogue.in_force(provider)
-}
-
 fn forced(api: &Api, body: &[u8]) -> Result<Vec<Shown>, Error> {
     let example = r#"write {"provider": "openai", "model": "gpt-4o", "state": "open"}"#;
     let wanted: Wanted = body::object(body)
@@ -216,7 +206,7 @@ fn forced(api: &Api, body: &[u8]) -> Result<Vec<Shown>, Error> {
     let setup = api.gateway.setup();
     let catalogue = &setup.catalogue;
     let name = ProviderName::new(&wanted.provider).ok();
-    let found = name.and_then(|name| Some((member(catalogue, &name)?, name)));
+    let found = name.and_then(|name| Some((catalogue.in_force(&name)?, name)));
     let Some((member, name)) = found else {
         let message = unknown(catalogue, &wanted.provider);
         return Err(Error::bad_request(Some("provider".to_owned()), message));

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::entries::rounded;
 use crate::{
     cache::semantic::Size,
     http::Api,
@@ -67,7 +66,7 @@ pub(super) fn similarity(api: &Api, admission: Admission) -> Value {
 fn thresholds(api: &Api, admission: Admission) -> Vec<Value> {
     let point = |what: &str, score: Score| {
         // What nothing reaches lies beyond the scale.
-        let at = Similarity::new(score.get()).map(rounded);
+        let at = Similarity::new(score.get()).map(Similarity::rounded);
         at.map(|at| json!({"what": what, "at": at}))
     };
     let at = |matter, foreign_latin| {

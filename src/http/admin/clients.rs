@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 
+use super::private;
 use crate::{
     gateway::limiter::Level,
     http::{Api, auth::Listed},
@@ -23,8 +19,7 @@ pub(in crate::http) async fn list(State(api): State<Arc<Api>>) -> Response {
     let front = api.front.load();
     let clients = front.auth.clients().iter();
     let clients: Vec<Value> = clients.map(|listed| client(listed, &api.clients)).collect();
-    let body = Json(json!({"clients": clients}));
-    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+    private(json!({"clients": clients}))
 }
 
 fn client(listed: &Listed, counted: &Clients) -> Value {

@@ -1,4 +1,7 @@
-//! `GET /admin/api/config`: the configuration in force, without secrets, and how it stands to its file.
+//! `GET /admin/api/config`: the configuration that was accepted last, without secrets, and how it stands to its file.
+//!
+//! It is in force but for the settings that `needs_restart` names: these are shown as they are written, and what this
+//! process was started with goes on until it ends.
 
 use std::sync::Arc;
 
@@ -8,7 +11,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{entries::private, threshold::steering};
+use super::{private, threshold::steering};
 use crate::{config::Applied, http::Api};
 
 /// The configuration.

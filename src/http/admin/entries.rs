@@ -7,12 +7,11 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{
         Path, Query, Request, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -23,14 +22,12 @@ mod listing;
 pub(in crate::http) mod search;
 mod selection;
 
-pub(super) use self::{
-    described::rounded,
-    selection::{Written, asked_for},
-};
+pub(super) use self::selection::{Written, asked_for};
 use self::{
     described::{described, detailed},
     selection::unreadable,
 };
+use super::private;
 use crate::{
     cache::{entry::Entry, memory::Pinned},
     error::Error,
@@ -131,8 +128,10 @@ pub(in crate::http) async fn pin(
         }
         Pinned::Absent => Error::NoSuchEntry.into_response(),
         Pinned::Full => {
-            let message = "what is pinned would take more than half of `cache.max_bytes`; unpin \
-                           something first";
+            let message = format!(
+                "what is pinned would take more than {} bytes, a part of `cache.max_bytes`; unpin something first",
+                api.store.pinnable()
+            );
             let body = json!({"error": {
                 "message": message,
                 "type": "invalid_request_error", "param": null, "code": "too_much_pinned",
@@ -171,11 +170,10 @@ pub(in crate::http) async fn wrong(
 /// Forgets what a selector means; as a dry run, counts it.
 pub(in crate::http) async fn purge(State(api): State<Arc<Api>>, request: Request) -> Response {
     let written = read::<Written>(&api, request).await;
-    let written = match written.and_then(Written::without_page) {
+    let (written, dry_run) = match written.and_then(Written::of_purge) {
         Ok(written) => written,
         Err(error) => return error.into_response(),
     };
-    let dry_run = written.dry_run;
     let selector = match written.selector(&api.front.load().auth) {
         Ok(selector) if selector.says_something() => selector,
         Ok(_) => {
@@ -241,13 +239,4 @@ fn answered(looked: Result<Value, tokio::task::JoinError>) -> Response {
         Ok(body) => private(body),
         Err(_) => Error::Internal("looking at the cache failed".to_owned()).into_response(),
     }
-}
-
-pub(super) fn private(body: Value) -> Response {
-    let mut response = Json(body).into_response();
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
-    response
 }

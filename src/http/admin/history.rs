@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::entries::private;
+use super::private;
 use crate::{error::Error, http::Api, telemetry::history::Range};
 
 /// What is asked for.

@@ -9,13 +9,13 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{breakers, entries::private, threshold::steering};
+use super::{breakers, private, threshold::steering};
 use crate::{
     config::{Activation, Provider as ProviderConfig},
     error::Error,
@@ -99,9 +99,16 @@ struct Wanted {
 /// Has one provider asked a small question. It is a real call.
 pub(in crate::http) async fn test(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
+    let name = match name {
+        Ok(Path(name)) => name,
+        Err(rejection) => {
+            let error = Error::bad_request("provider".to_owned(), rejection.body_text());
+            return error.into_response();
+        }
+    };
     let (head, request_body) = request.into_parts();
     let asked = match body::read(&api, &head, request_body, LONGEST).await {
         Ok(body) => tested(&api, &name, &body).await,
@@ -113,7 +120,7 @@ pub(in crate::http) async fn test(
 async fn tested(api: &Api, name: &str, body: &[u8]) -> Result<Value, Error> {
     let wanted: Wanted = match body.trim_ascii() {
         [] => Wanted::default(),
-        body => serde_json::from_slice(body).map_err(|error| {
+        body => body::object(body).map_err(|error| {
             Error::bad_request(
                 None,
                 format!(r#"{error}; write {{"model": "gpt-4o"}} or {{}}"#),
@@ -234,12 +241,13 @@ fn names(
 ) -> BTreeSet<ModelId> {
     let mut all: BTreeSet<ModelId> = catalogue.configured_of(provider).into_iter().collect();
     all.extend(vitals.keys().chain(counted.models.keys()).cloned());
-    for found in catalogue.found(provider) {
-        if all.len() >= MOST_FOUND {
-            break;
-        }
-        all.extend(ModelId::new(&found.id).ok());
-    }
+    let found = catalogue.found(provider).into_iter();
+    let found = found.filter_map(|found| ModelId::new(&found.id).ok());
+    let unasked: Vec<ModelId> = found
+        .filter(|model| !all.contains(model))
+        .take(MOST_FOUND)
+        .collect();
+    all.extend(unasked);
     all
 }
 

@@ -5,18 +5,17 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json,
     extract::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::header,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::private;
 use crate::{
     clock::UnixMillis,
     error::{Error, Fault},
@@ -175,17 +174,13 @@ pub(in crate::http) async fn one(
     })
 }
 
-pub(super) fn private(body: impl Serialize) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
-}
-
 /// The body, if it is a chat request.
 fn chat_request(content: &Bytes) -> Option<Value> {
     ChatRequest::parse(content.clone(), &mut Controls::default()).ok()?;
     serde_json::from_slice(content).ok()
 }
 
-/// What `way` may be asked for: three kinds of answers, what went wrong, and the ways themselves.
+/// What `way` may be asked for: all hits, what went wrong, and the ways themselves.
 const WAYS: [&str; 9] = [
     "hit",
     "miss",
@@ -225,14 +220,8 @@ fn is_way(record: &Record, wanted: &str) -> bool {
         return is_error(record);
     }
     let Some(way) = way(record) else { return false };
-    let kind = match way {
-        Way::Exact | Way::Semantic | Way::Stale => "hit",
-        // It was not kept: somebody had asked for the same a moment before.
-        Way::Coalesced | Way::Miss => "miss",
-        Way::Bypass => "bypass",
-        Way::Background => "background",
-    };
-    !is_error(record) && (kind == wanted || way.as_str() == wanted)
+    let is_wanted = way.as_str() == wanted || (way.is_hit() && wanted == "hit");
+    is_wanted && !is_error(record)
 }
 
 fn is_error(record: &Record) -> bool {
@@ -276,13 +265,11 @@ fn told(Remembered { seq, record }: &Remembered) -> Told {
         .unwrap_or_default();
     let used: Vec<_> = record.steps.iter().filter_map(|step| step.used).collect();
     let tokens = (!used.is_empty()).then(|| Tokens {
-        input: used.iter().map(|(usage, _)| usage.input.0).sum(),
-        output: used.iter().map(|(usage, _)| usage.output.0).sum(),
+        input: used.iter().map(|used| used.input.0).sum(),
+        output: used.iter().map(|used| used.output.0).sum(),
     });
-    let costs: Vec<f64> = used
-        .iter()
-        .filter_map(|(_, cost)| cost.map(Usd::get))
-        .collect();
+    let costs = record.steps.iter().filter_map(|step| step.cost);
+    let costs: Vec<f64> = costs.map(Usd::get).collect();
     let reason = facts.and_then(|facts| facts.reason);
     let broke_off = record.is_broken_off().then_some(Fault::Upstream);
     let UnixMillis(at) = record.at;
@@ -329,7 +316,7 @@ fn told(Remembered { seq, record }: &Remembered) -> Told {
                 Fault::Gateway => "gateway",
             }),
         has_content: record.content.is_some(),
-        complete: record.delivered.is_some(),
+        complete: record.delivered.is_some() && !record.broke_off,
     }
 }
 
@@ -339,7 +326,6 @@ fn told_step(step: &Step) -> ToldStep {
         Stage::Embedding => ("embedding", None),
         Stage::Attempt { provider, model } => ("attempt", Some((provider, model))),
     };
-    let (usage, cost) = step.used.unzip();
     ToldStep {
         stage,
         provider: asked.map(|(provider, _)| provider.to_string()),
@@ -348,11 +334,11 @@ fn told_step(step: &Step) -> ToldStep {
         answered_ms: step.answered.map(in_ms),
         ended_ms: step.ended.map(in_ms),
         outcome: step.outcome,
-        tokens: usage.map(|usage| Tokens {
-            input: usage.input.0,
-            output: usage.output.0,
+        tokens: step.used.map(|used| Tokens {
+            input: used.input.0,
+            output: used.output.0,
         }),
-        usd: cost.flatten().map(Usd::get),
+        usd: step.cost.map(Usd::get),
     }
 }
 

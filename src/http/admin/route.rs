@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     extract::{Query, Request, State, rejection::QueryRejection},
-    http::header,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 
+use super::private;
 use crate::{
     error::Error,
     gateway::{Asked, explain::Explained},
@@ -36,7 +35,7 @@ pub(in crate::http) async fn explain(
         Err(rejection) => return Error::bad_request(None, rejection.body_text()).into_response(),
     };
     match explained(&api, who, request).await {
-        Ok(explained) => ([(header::CACHE_CONTROL, "no-store")], Json(explained)).into_response(),
+        Ok(explained) => private(explained),
         Err(error) => error.into_response(),
     }
 }

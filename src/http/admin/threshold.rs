@@ -9,10 +9,11 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::entries::private;
+use super::private;
 use crate::{
     config::Applied,
     error::Error,
+    gateway::learn::Known,
     http::{Api, body, steering::Steering},
     policy::{
         admit::Score,
@@ -47,27 +48,22 @@ pub(in crate::http) async fn show(State(api): State<Arc<Api>>) -> Response {
     };
     let in_force = steering.in_force().await;
     let cache = &in_force.config.cache;
-    let why_not = match (&in_force.overrides, in_force.config.admission_variable()) {
-        (None, _) => Some("there is no place to keep it: set `data_dir` in [cache]".to_owned()),
-        (Some(_), Some(variable)) => Some(format!("the variable {variable} goes before it")),
-        (Some(_), None) => None,
-    };
     let (kind, policy, threshold) = match cache.admission {
         Admission::Policy(policy) => ("policy", Some(policy.as_str()), None),
-        Admission::Threshold(threshold) => ("threshold", None, Some(number(threshold.get()))),
+        Admission::Threshold(threshold) => ("threshold", None, Some(threshold.as_written())),
     };
     let (all, classes) = api.gateway.curves();
-    let classes = classes.iter().take(MOST);
+    let (classes, learned) = (classes.iter().take(MOST), api.gateway.learned());
     private(json!({
         "mode": cache.mode.as_str(),
         "admission": {"kind": kind, "policy": policy, "threshold": threshold},
-        "override": (in_force.applied.threshold).map(|at| json!({"threshold": number(at.get())})),
-        "can_apply": why_not.is_none(),
-        "why_not": why_not,
+        "override": (in_force.applied.threshold).map(|at| json!({"threshold": at.as_written()})),
+        "can_apply": in_force.why_not.is_none(),
+        "why_not": in_force.why_not,
         "labels": whole(all.labels()),
         "looked_up": whole(all.looked_up()),
         "curve": curve(&all),
-        "classes": classes.map(|class| shown(&api, class)).collect::<Vec<_>>(),
+        "classes": classes.map(|class| shown(&api, class, &learned)).collect::<Vec<_>>(),
     }))
 }
 
@@ -92,12 +88,14 @@ async fn applied(api: &Api, request: Request) -> Result<Value, Error> {
         Arc::clone(&steering).apply(applied).await?;
     }
     let config = api.config.load();
-    let file = (steering.in_force().await.overrides).filter(|_| !wanted.dry_run);
+    // Where nothing is set, there is no file.
+    let is_set = applied != Applied::default();
+    let file = (steering.in_force().await.overrides).filter(|_| !wanted.dry_run && is_set);
     Ok(json!({
         "dry_run": wanted.dry_run,
-        "threshold": threshold.map(|threshold| number(threshold.get())),
+        "threshold": threshold.map(Similarity::as_written),
         "written": file.map(|path| path.display().to_string()),
-        "text": applied.text(),
+        "text": is_set.then(|| applied.text()),
         "config": {"state": config.word(), "generation": api.gateway.setup().generation},
     }))
 }
@@ -117,15 +115,14 @@ pub(super) fn steering(api: &Api) -> Result<Arc<dyn Steering>, Error> {
     steering.ok_or_else(|| Error::Conflict("the gateway is stopping".to_owned()))
 }
 
-fn shown(api: &Api, (class, calibrator): &(Class, Calibrator)) -> Value {
-    let known = api.gateway.learned();
-    let known = known.iter().find(|known| known.class == *class);
+fn shown(api: &Api, (class, calibrator): &(Class, Calibrator), learned: &[Known]) -> Value {
+    let known = learned.iter().find(|known| known.class == *class);
     let front = api.front.load();
     json!({
         "client": front.auth.whose(class.scope, None).map(|name| name.as_str()),
         "model": &*class.model,
         "has_matter": class.has_matter,
-        "point": known.map(|known| number(known.point.at.get())),
+        "point": known.map(|known| number(known.point.at)),
         "labels": whole(calibrator.labels()),
         "looked_up": whole(calibrator.looked_up()),
         "curve": curve(calibrator),
@@ -140,19 +137,19 @@ fn curve(calibrator: &Calibrator) -> Vec<Value> {
 fn point(expected: &Expected) -> Value {
     let (low, high) = expected.interval();
     json!({
-        "at": number(expected.at.get()),
+        "at": number(expected.at),
         "saved": expected.saved.map(Share::get),
         "wrong": expected.wrong().map(Share::get),
         "wrong_low": low.get(),
         "wrong_high": high.get(),
         "hits": whole(expected.hits),
-        "labelled": whole(expected.labels.size),
+        "labelled": expected.labels.count(),
     })
 }
 
-/// As people write it: 0.93, not the nearest number with seven digits.
-fn number(number: f32) -> f64 {
-    number.to_string().parse().unwrap_or(f64::from(number))
+/// A point, as people write it.
+fn number(point: Score) -> f64 {
+    Similarity::new(point.get()).map_or(point.get().into(), Similarity::as_written)
 }
 
 fn whole(count: f64) -> u64 {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::requests::private;
+use super::private;
 use crate::{
     error::Error,
     gateway::{

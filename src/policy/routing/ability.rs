@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::{ident::words, wire::chat::ChatRequest};
+use crate::{units::words, wire::chat::ChatRequest};
 
 /// Something that a request may need and not every model has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,10 +4,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    ident::words,
-    units::{Price, Tokens},
-};
+use crate::units::{Price, Tokens, words};
 
 /// How the first of several targets is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

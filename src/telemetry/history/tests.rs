@@ -312,6 +312,7 @@ fn errors_are_told_apart_by_whose_fault_they_are() {
         ended: None,
         outcome: Some("broken"),
         used: None,
+        cost: None,
     });
     told(broken);
     world.sample();

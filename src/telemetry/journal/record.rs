@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 
+use super::outcome;
 use crate::{
     clock::UnixMillis,
     error::Fault,
@@ -16,11 +17,6 @@ use crate::{
     units::Usd,
     wire::answer::Usage,
 };
-
-/// How attempts end in which nobody was asked.
-pub(in crate::telemetry) const UNASKED: [&str; 3] = ["open", "busy", "untranslatable"];
-/// How an attempt ends whose answer broke off.
-pub(in crate::telemetry) const BROKEN: &str = "broken";
 
 /// The kind of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,17 +47,29 @@ pub struct Step {
     pub answered: Option<Duration>,
     /// When it ended; `None` if it was still going on when its request was over.
     pub ended: Option<Duration>,
-    /// How it ended, in one word; `None` if nobody knows: it was given up.
+    /// How it ended, in one word of [`outcome`] or of an error; `None` if nobody knows: it was given up.
     pub outcome: Option<&'static str>,
-    /// What it used, and how much that cost.
-    pub used: Option<(Usage, Option<Usd>)>,
+    /// The tokens that it used, if it is one that uses tokens.
+    pub used: Option<Usage>,
+    /// What that cost, if it is known.
+    pub cost: Option<Usd>,
 }
 
 impl Step {
     /// Whether a provider was asked something.
-    pub(super) fn is_call(&self) -> bool {
-        let was_asked = (self.outcome).is_none_or(|outcome| !UNASKED.contains(&outcome));
+    pub(in crate::telemetry) fn is_call(&self) -> bool {
+        let was_asked = (self.outcome).is_none_or(|outcome| !outcome::UNASKED.contains(&outcome));
         was_asked && matches!(self.stage, Stage::Attempt { .. })
+    }
+
+    /// How it went wrong, if it did.
+    pub(in crate::telemetry) fn failed(&self) -> Option<&'static str> {
+        self.outcome.filter(|outcome| *outcome != outcome::OK)
+    }
+
+    /// How it ended, in one word.
+    pub(in crate::telemetry) fn word(&self) -> &'static str {
+        self.outcome.unwrap_or(outcome::GIVEN_UP)
     }
 }
 
@@ -96,6 +104,36 @@ pub struct Inbound {
     pub route: &'static str,
 }
 
+/// What providers can be asked for: `gen_ai.operation.name`. Those that OpenTelemetry's conventions (1.37.0) have no word
+/// for are called as in `[endpoints]` of the configuration.
+pub(in crate::telemetry) const OPERATIONS: [&str; 8] = [
+    "chat",
+    "text_completion",
+    "embeddings",
+    "generate_content",
+    "moderations",
+    "rerank",
+    "audio",
+    "images",
+];
+
+impl Inbound {
+    /// What providers are asked for by requests of this route: one of [`OPERATIONS`].
+    fn operation(&self) -> &'static str {
+        match self.route {
+            "/v1/completions" => "text_completion",
+            // Of Google's other methods, those that give vectors are all that ask a provider.
+            "/v1/embeddings" | "/v1beta/models" => "embeddings",
+            "/v1/moderations" => "moderations",
+            "/v1/rerank" => "rerank",
+            "/v1/audio" => "audio",
+            "/v1/images" => "images",
+            route if route.starts_with("/v1beta/") => "generate_content",
+            _ => "chat",
+        }
+    }
+}
+
 /// What happened to one request.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -107,6 +145,8 @@ pub struct Record {
     pub parent: Option<u64>,
     /// What the tracers before know of the trace.
     pub trace_state: Option<TraceState>,
+    /// The span of the request whose call it shared.
+    pub shared: Option<TraceContext>,
     /// How a client asked; `None` for what the gateway does of its own accord.
     pub inbound: Option<Inbound>,
     /// When it came in.
@@ -125,6 +165,8 @@ pub struct Record {
     pub answered: Option<Duration>,
     /// When all of the answer was handed over; `None` if its client was gone before.
     pub delivered: Option<Duration>,
+    /// Whether the client was told in the midst of its answer that there is no more of it.
+    pub broke_off: bool,
     /// When the last of it was done.
     pub total: Duration,
     /// What took time, in the order in which it began.
@@ -142,6 +184,7 @@ impl Record {
             trace: TraceContext::fresh(false),
             parent: None,
             trace_state: None,
+            shared: None,
             inbound: None,
             at: UnixMillis(0),
             read: None,
@@ -151,6 +194,7 @@ impl Record {
             is_logged: false,
             answered: None,
             delivered: None,
+            broke_off: false,
             total: Duration::ZERO,
             steps: Vec::new(),
             content: None,
@@ -172,17 +216,33 @@ impl Record {
         Some(overhead.saturating_sub(self.read.unwrap_or_default()))
     }
 
-    /// Whether the answer broke off after it had begun.
+    /// What providers were asked for: `gen_ai.operation.name`.
+    pub(in crate::telemetry) fn operation(&self) -> &'static str {
+        let inbound = self.inbound.as_ref();
+        inbound.map_or("chat", Inbound::operation)
+    }
+
+    /// Whether the answer broke off after it had begun: for the client, or at a provider.
     #[must_use]
     pub fn is_broken_off(&self) -> bool {
         let mut steps = self.steps.iter();
-        steps.any(|step| step.outcome == Some(BROKEN))
+        self.broke_off || steps.any(|step| step.outcome == Some(outcome::BROKEN))
+    }
+
+    /// How much of the answer a client had, in one word; `None` if no client had asked.
+    pub(in crate::telemetry) fn delivery(&self) -> Option<&'static str> {
+        self.inbound.as_ref()?;
+        Some(match self.delivered {
+            None => "gone",
+            Some(_) if self.broke_off => "broken",
+            Some(_) => "whole",
+        })
     }
 
     /// What all of it cost, if that is known.
     #[must_use]
     pub fn cost(&self) -> Option<Usd> {
-        let costs = self.steps.iter().filter_map(|step| step.used?.1);
+        let costs = self.steps.iter().filter_map(|step| step.cost);
         let facts = self.head.as_ref().and_then(|head| head.facts.as_ref());
         let noted = costs.reduce(|a, b| a + b);
         noted.or(facts.and_then(|facts| facts.cost))

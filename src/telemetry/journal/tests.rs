@@ -51,7 +51,7 @@ fn a_record_is_told_once_when_the_last_who_works_on_it_lets_go() {
         input: Tokens(3),
         output: Tokens(4),
     };
-    step.used(usage, None);
+    step.used(Some(usage), None);
     step.ended("ok");
     step.ended("later");
     drop(step);
@@ -71,7 +71,7 @@ fn a_record_is_told_once_when_the_last_who_works_on_it_lets_go() {
         (step.began, step.answered, step.ended),
         (ms(5), Some(ms(25)), Some(ms(35)))
     );
-    assert_eq!((step.outcome, step.used), (Some("ok"), Some((usage, None))));
+    assert_eq!((step.outcome, step.used), (Some("ok"), Some(usage)));
     assert_eq!(record.content, None);
 }
 
@@ -93,6 +93,7 @@ fn what_follows_a_request_belongs_to_its_trace() {
     let journal = Journal::open("r", Some(parent), &Clock::manual(), &observers);
     let aside = journal.aside();
     assert_eq!(aside.trace().trace, parent.trace);
+    drop(aside.begin(attempt()));
     let step = journal.begin(Stage::Embedding);
     assert_ne!(step.trace().span, journal.trace().span);
     drop((step, aside, journal));
@@ -110,6 +111,7 @@ fn words_are_noted_only_where_they_are_wanted_and_no_more_than_wanted() {
     ] {
         let (seen, observers) = watched(capture);
         let journal = Journal::open("r", None, &Clock::manual(), &observers);
+        journal.asked(&Method::POST, "/v1/chat/completions");
         journal.content(&Bytes::from_static(b"abcdef"));
         journal.asked_for(&"m".repeat(1000));
         drop(journal);
@@ -131,4 +133,76 @@ fn no_more_steps_are_noted_than_there_is_room_for() {
     }
     drop(journal);
     assert_eq!(seen.0.lock().unwrap()[0].steps.len(), MOST_STEPS);
+}
+
+#[test]
+fn of_what_nobody_asked_and_nobody_did_nobody_is_told() {
+    let (seen, observers) = watched(None);
+    let journal = Journal::open("r", None, &Clock::manual(), &observers);
+    journal.asked(&Method::POST, "/v1/chat/completions");
+    drop(journal.aside());
+    assert!(seen.0.lock().unwrap().is_empty());
+    // A client's request is one, also if nothing was done for it.
+    drop(journal);
+    assert_eq!(seen.0.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_known_late_belongs_to_the_answer_all_the_same() {
+    let (seen, observers) = watched(None);
+    let clock = Clock::manual();
+    let journal = Journal::open("r", None, &clock, &observers);
+    journal.asked(&Method::POST, "/v1/chat/completions");
+    let facts = crate::telemetry::facts::Facts::new(
+        crate::telemetry::ledger::Way::Coalesced,
+        None,
+        clock.now(),
+    );
+    journal.answered(Head {
+        route: "/v1/chat/completions",
+        status: 200,
+        facts: Some(facts),
+        failure: None,
+    });
+    journal.saved(Usd::new(0.5).unwrap());
+    journal.broke_off();
+    journal.delivered();
+    drop(journal);
+    let all = seen.0.lock().unwrap();
+    let facts = all[0].head.as_ref().unwrap().facts.as_ref().unwrap();
+    assert_eq!(facts.saved, Usd::new(0.5));
+    assert!(all[0].is_broken_off());
+    assert_eq!(all[0].delivery(), Some("broken"));
+}
+
+#[test]
+fn each_route_that_asks_providers_has_its_operation() {
+    for (route, operation) in [
+        ("/v1/chat/completions", "chat"),
+        ("/v1/messages", "chat"),
+        ("/v1/responses", "chat"),
+        ("/v1/completions", "text_completion"),
+        ("/v1/embeddings", "embeddings"),
+        ("/v1beta/models", "embeddings"),
+        (
+            "/v1beta/models/{model}:streamGenerateContent",
+            "generate_content",
+        ),
+        ("/v1/moderations", "moderations"),
+        ("/v1/rerank", "rerank"),
+        ("/v1/audio", "audio"),
+        ("/v1/images", "images"),
+    ] {
+        let inbound = Inbound {
+            method: Method::POST,
+            route,
+        };
+        let record = Record {
+            inbound: Some(inbound),
+            ..Record::blank()
+        };
+        assert_eq!(record.operation(), operation, "{route}");
+        assert!(OPERATIONS.contains(&operation));
+    }
+    assert_eq!(Record::blank().operation(), "chat");
 }

@@ -1,6 +1,7 @@
 //! The labels of metrics, with their values.
 
 use super::metric::{Label, Values};
+use crate::telemetry::journal::OPERATIONS;
 
 const fn one_of(name: &'static str, values: &'static [&'static str]) -> Label {
     Label {
@@ -16,7 +17,7 @@ const fn named(name: &'static str, what: &'static str) -> Label {
     }
 }
 
-/// What an attempt can fail of before its answer begins, between what else may be said there.
+/// What a call at a provider can fail of before its answer begins, between what else may be said there.
 macro_rules! failures {
     ([$($before:literal),*], [$($after:literal),*]) => {
         &[
@@ -28,10 +29,7 @@ macro_rules! failures {
             "client_error",
             "server_error",
             "decode",
-            "untranslatable",
             "stream",
-            "open",
-            "busy",
             $($after,)*
         ]
     };
@@ -80,10 +78,7 @@ pub(super) const CHECK_RESULT: Label =
     one_of("result", &["same", "different", "unsure", "left_out"]);
 pub(super) const SHADOW_TIER: Label = one_of("tier", &["exact", "semantic"]);
 pub(super) const DISK_REASON: Label = one_of("reason", &["full", "io", "damaged"]);
-pub(super) const OPERATION: Label = named(
-    "gen_ai_operation_name",
-    "chat, text_completion, embeddings, generate_content, moderations, rerank, audio, images",
-);
+pub(super) const OPERATION: Label = one_of("gen_ai_operation_name", &OPERATIONS);
 pub(super) const PROVIDER_NAME: Label = named("gen_ai_provider_name", "a configured provider");
 pub(super) const MODEL: Label = named(
     "gen_ai_request_model",
@@ -91,10 +86,14 @@ pub(super) const MODEL: Label = named(
 );
 pub(super) const ERROR: Label = one_of("error_type", failures!([""], ["broken", "given_up"]));
 pub(super) const PROVIDER: Label = named("provider", "a configured provider");
-pub(super) const OUTCOME: Label = one_of("outcome", failures!(["ok"], ["broken", "given_up"]));
+pub(super) const OUTCOME: Label = one_of(
+    "outcome",
+    failures!(["ok"], ["untranslatable", "busy", "broken", "given_up"]),
+);
 pub(super) const FROM: Label = named("from", "a configured provider");
 pub(super) const TO: Label = named("to", "a configured provider");
-pub(super) const FALLBACK_REASON: Label = one_of("reason", failures!([], []));
+pub(super) const FALLBACK_REASON: Label =
+    one_of("reason", failures!([], ["untranslatable", "open", "busy"]));
 pub(super) const ANSWERED: Label = one_of("answered", &["first", "second"]);
 pub(super) const SKIP_REASON: Label = named("reason", "a reason, from a fixed list");
 pub(super) const MODEL_OF: Label = named(

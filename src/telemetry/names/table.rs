@@ -150,8 +150,8 @@ pub const ALL: &[Metric] = &[
         names::EMBEDDING_DURATION,
         &buckets::EMBEDDING_SECONDS,
         &[],
-        "Time until a request had the vector of its question, waiting for a free encoder \
-         included",
+        "Time until a request had the vector of its question, or of the text that says what \
+         kind of work it is, waiting for a free encoder included",
     )
     .measured_in(Unit::Seconds),
     gauge(
@@ -219,8 +219,9 @@ pub const ALL: &[Metric] = &[
     counter(
         names::UPSTREAM_ATTEMPTS,
         &[PROVIDER, OUTCOME],
-        "Calls at providers that are over, by how they ended; given_up is that nobody \
-         waited any longer",
+        "Attempts at providers that are over, by how they ended; given_up is that nobody \
+         waited any longer; nothing was sent if it can't be asked such a thing \
+         (untranslatable), or if all of its keys are put aside (busy, auth)",
     ),
     counter(
         names::UPSTREAM_FALLBACKS,

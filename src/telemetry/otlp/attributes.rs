@@ -39,17 +39,3 @@ pub(super) const OUTCOME: &str = "refrain.outcome";
 
 /// The event of a call whose answer begins.
 pub(super) const FIRST_CHUNK: &str = "first_chunk";
-
-/// What is asked of a provider on this route: `gen_ai.operation.name`.
-pub(super) fn operation(route: Option<&str>) -> &'static str {
-    match route {
-        Some("/v1/embeddings") => "embeddings",
-        Some("/v1/completions") => "text_completion",
-        Some("/v1/moderations") => "moderation",
-        Some("/v1/rerank") => "rerank",
-        Some("/v1/audio") => "audio",
-        Some("/v1/images") => "image_generation",
-        Some("/v1/messages/count_tokens" | "/v1beta/models/{model}:countTokens") => "count_tokens",
-        Some(_) | None => "chat",
-    }
-}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     attributes as name,
-    message::{AnyValue, Event, KeyValue, Kind, Span, Status, Value},
+    message::{AnyValue, Event, KeyValue, Kind, Link, Span, Status, Value},
 };
 use crate::{
     error::Fault,
@@ -15,14 +15,16 @@ use crate::{
     telemetry::{
         facts::{Facts, Tier},
         journal::{Record, Stage, Step},
-        log_line::inert,
+        log_line::named,
         peers::Peers,
+        trace::TraceContext,
     },
     units::Usd,
 };
 
-/// How an attempt ends that had its answer to the end.
-const OK: &str = "ok";
+/// Of a span's `flags` in OTLP: it is known whether the parent is of another process, and it is.
+const IS_REMOTE_KNOWN: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;
 
 /// Attributes, of which those without a value are left out.
 #[derive(Default)]
@@ -73,9 +75,15 @@ fn span(record: &Record, id: u64, parent: Option<u64>, (from, to): (Duration, Du
         parent_span_id: parent.map(to_id).unwrap_or_default(),
         start_time_unix_nano: at(record, from),
         end_time_unix_nano: at(record, to.max(from)),
-        // Whether the parent is of another process is said of the request alone.
-        flags: u32::from(record.trace.is_sampled),
+        flags: u32::from(record.trace.is_sampled) | parent.map_or(0, |_| IS_REMOTE_KNOWN),
         ..Span::default()
+    }
+}
+
+fn link(other: &TraceContext) -> Link {
+    Link {
+        trace_id: other.trace.to_be_bytes().to_vec(),
+        span_id: other.span.to_be_bytes().to_vec(),
     }
 }
 
@@ -95,21 +103,20 @@ fn request(record: &Record) -> Span {
         (Duration::ZERO, end),
     );
     let mut says = Attributes::default();
-    says.put(name::REQUEST_ID, &*record.id);
+    // What the gateway does of its own accord, after no request in particular, has no id.
+    says.put_if(
+        name::REQUEST_ID,
+        Some(&*record.id).filter(|id| !id.is_empty()),
+    );
     let client = record.client.as_ref().map(ClientName::as_str);
     says.put_if(name::CLIENT, client);
-    let asked = record.asked_model.as_deref().map(inert);
+    let asked = record.asked_model.as_deref().map(named);
     says.put_if(name::REQUEST_MODEL, asked.as_deref());
     if let Some(inbound) = &record.inbound {
         says.put(name::METHOD, inbound.method.as_str());
         says.put(name::ROUTE, inbound.route);
-        let delivered = if record.delivered.is_some() {
-            "whole"
-        } else {
-            "gone"
-        };
-        says.put(name::DELIVERED, delivered);
     }
+    says.put_if(name::DELIVERED, record.delivery());
     says.put_if(name::COST, record.cost().map(Usd::get));
     let mut status = None;
     if let Some(head) = &record.head {
@@ -134,11 +141,16 @@ fn request(record: &Record) -> Span {
         ),
         None => (Kind::Internal, "background".to_owned()),
     };
+    // Whoever has sent a request is another process; what follows one is done in this.
+    let is_remote = record.parent.is_some() && record.inbound.is_some();
+    let flags = own.flags | if is_remote { IS_REMOTE } else { 0 };
     Span {
         name,
         kind: kind.into(),
         attributes: says.0,
         status,
+        flags,
+        links: record.shared.iter().map(link).collect(),
         ..own
     }
 }
@@ -174,7 +186,7 @@ fn child(record: &Record, step: &Step, peers: &Peers) -> Span {
             }
         }
         Stage::Embedding => {
-            let failed = step.outcome.filter(|outcome| *outcome != OK);
+            let failed = step.failed();
             says.put_if(name::ERROR_TYPE, failed);
             Span {
                 name: "embedding".to_owned(),
@@ -185,8 +197,7 @@ fn child(record: &Record, step: &Step, peers: &Peers) -> Span {
             }
         }
         Stage::Attempt { provider, model } => {
-            let route = record.inbound.as_ref().map(|inbound| inbound.route);
-            let operation = name::operation(route);
+            let operation = record.operation();
             let peer = peers.get(provider);
             says.put(name::OPERATION, operation);
             let known_as = peer.as_ref().map_or(provider.as_str(), |peer| &*peer.name);
@@ -197,14 +208,14 @@ fn child(record: &Record, step: &Step, peers: &Peers) -> Span {
                 says.put(name::SERVER_ADDRESS, &**host);
                 says.put_if(name::SERVER_PORT, port.map(u64::from));
             }
-            if let Some((usage, cost)) = step.used {
-                says.put(name::INPUT_TOKENS, usage.input.0);
-                says.put(name::OUTPUT_TOKENS, usage.output.0);
-                says.put_if(name::COST, cost.map(Usd::get));
+            if let Some(used) = step.used {
+                says.put(name::INPUT_TOKENS, used.input.0);
+                says.put(name::OUTPUT_TOKENS, used.output.0);
             }
+            says.put_if(name::COST, step.cost.map(Usd::get));
             // One that was given up says nothing of the provider.
-            says.put(name::OUTCOME, step.outcome.unwrap_or("given_up"));
-            let failed = step.outcome.filter(|outcome| *outcome != OK);
+            says.put(name::OUTCOME, step.word());
+            let failed = step.failed();
             says.put_if(name::ERROR_TYPE, failed);
             let begins = step.answered.map(|answered| Event {
                 time_unix_nano: at(record, answered),

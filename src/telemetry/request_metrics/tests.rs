@@ -163,7 +163,7 @@ fn attempts_are_told_by_how_they_ended() {
             input: Tokens(10),
             output: Tokens(5000),
         };
-        good.used(used, None);
+        good.used(Some(used), None);
         good.ended("ok");
         drop(good);
         journal.begin(Stage::Embedding).ended("ok");

@@ -73,6 +73,25 @@ impl Edit {
         }))
     }
 
+    /// The field that it leaves out, as [`Edit::drop`] takes it.
+    #[must_use]
+    pub fn dropped(&self) -> Option<String> {
+        match &self.0 {
+            Change::Drop(name) => Some(name.clone()),
+            Change::DropInMessages(name) => Some(format!("{IN_MESSAGES}{name}")),
+            Change::Rename { .. } | Change::DeveloperAsSystem => None,
+        }
+    }
+
+    /// The old and the new name of the field that it renames.
+    #[must_use]
+    pub fn renamed(&self) -> Option<(&str, &str)> {
+        match &self.0 {
+            Change::Rename { from, to } => Some((from, to)),
+            Change::Drop(_) | Change::DropInMessages(_) | Change::DeveloperAsSystem => None,
+        }
+    }
+
     /// Sends messages of the role `developer` as such of the role `system`.
     #[must_use]
     pub fn developer_as_system() -> Self {

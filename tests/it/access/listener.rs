@@ -111,7 +111,7 @@ async fn another_address_takes_a_restart() {
 }
 
 #[tokio::test]
-async fn the_key_is_not_given_up_at_an_address_that_others_reach() {
+async fn the_key_is_not_given_up_whatever_address_is_named() {
     let admin = "[admin]\nkey_env = \"ADMIN_KEY\"\n";
     let public = "listen = \"0.0.0.0:9090\"\n";
     let gateway = Setup::new(&format!("{admin}{public}")).start().await;
@@ -119,10 +119,7 @@ async fn the_key_is_not_given_up_at_an_address_that_others_reach() {
     for opened in ["", "[admin]\nlisten = \"127.0.0.1:9090\"\n"] {
         let refused = gateway.app.reload(&config(opened)).await.unwrap_err();
         let message = refused.to_string();
-        assert!(
-            message.starts_with("`admin.listen`") && message.contains("0.0.0.0:9090"),
-            "{message}"
-        );
+        assert!(message.starts_with("`admin.key_env`"), "{message}");
     }
     let router = gateway.app.admin_router();
     assert!(router.is_some());

@@ -1,6 +1,9 @@
 //! The admin page itself: open to everybody, so that it can ask for the key, and strict about what it may load.
 
-use crate::support::gateway::Setup;
+use crate::support::{
+    client::{self, Ask},
+    gateway::Setup,
+};
 
 const KEYED: &str = "[admin]\nkey_env = \"ADMIN_KEY\"\n";
 
@@ -72,4 +75,20 @@ async fn there_are_no_other_files() {
         );
     }
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn with_a_slash_it_is_where_it_is_without() {
+    for toml in [KEYED, ""] {
+        let gateway = Setup::new(toml).start().await;
+        let client = client::http().redirect(reqwest::redirect::Policy::none());
+        let ask = client.build().unwrap().get(gateway.url("/admin/"));
+        let answer = Ask::new(ask).send().await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (308, "/admin"),
+            "{}",
+            answer.text()
+        );
+    }
 }

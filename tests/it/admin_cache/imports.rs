@@ -184,3 +184,25 @@ async fn the_mark_that_some_editors_write_first_is_no_part_of_a_line() {
     let marked = [line("c?"), format!("\u{feff}{}", line("d?"))];
     assert_eq!(import(&gateway, "", &marked).await.status, 400);
 }
+
+#[tokio::test]
+async fn lines_about_the_same_request_are_counted_as_they_will_be() {
+    let upstream = Upstream::start().await;
+    let secret = "[cache]\nsecret_env = \"CACHE_SECRET\"\n";
+    let first = Gateway::setup(&upstream, secret).start().await;
+    asked(&upstream, &first, &[(FIRST, "Ten.")]).await;
+    let exported = first.get("/admin/api/cache/export").send().await;
+    let exported = exported.text().to_owned();
+    let again = exported.lines().nth(1).unwrap().to_owned();
+    // The exported line is no newer than itself; of two known answers, the later one counts.
+    let lines = [exported, again, line(OTHER), line(OTHER)];
+
+    let second = Gateway::setup(&upstream, secret).start().await;
+    let counts = |told: Value| {
+        ["lines", "imported", "skipped", "refused"].map(|name| told[name].as_u64().unwrap())
+    };
+    let dry = import(&second, "?dry_run=true", &lines).await.json();
+    let done = import(&second, "", &lines).await.json();
+    assert_eq!((counts(dry), counts(done)), ([4, 3, 1, 0], [4, 3, 1, 0]));
+    assert_eq!(entries(&second).await, 2);
+}

@@ -6,7 +6,7 @@ use crate::support::{
     answer::{Answer, completion, event, events_of},
     asking,
     client::Reply,
-    gateway::Gateway,
+    gateway::{Gateway, Setup, model, provider},
     upstream::{KEY, Upstream},
     with,
 };
@@ -75,4 +75,29 @@ async fn a_header_that_quotes_the_key() {
         assert_eq!(reply.header("x-ratelimit-remaining-requests"), "59");
         assert_eq!(reply.header("x-refrain-upstream-request-id"), "");
     }
+}
+
+#[tokio::test]
+async fn an_error_that_quotes_a_header_of_the_configuration() {
+    const SECRET: &str = "planted8";
+    let upstream = Upstream::start().await;
+    let headers = format!("headers = {{ x-token = \"{SECRET}\", x-team = \"team-a\" }}\n");
+    let toml = provider("main", &upstream) + &headers + &model("gpt-test", &["main/gpt-test"]);
+    let gateway = Setup::new(&toml).start().await;
+    let body = asking("What do crabs eat?");
+    for status in [400, 403, 500] {
+        upstream.script(Answer::error(
+            status,
+            &format!("you sent {SECRET} of team-a"),
+        ));
+        let reply = gateway.ask(&body).send().await;
+        assert_ne!(reply.status, 200);
+        assert!(!reply.text().contains(SECRET), "{}", reply.text());
+    }
+    upstream.script(Answer::error(400, "this is not for team-a"));
+    let reply = gateway.ask(&body).send().await;
+    assert!(reply.text().contains("team-a"), "short: {}", reply.text());
+    // It may be a word like any other: answers have it.
+    upstream.script(Answer::said(SECRET));
+    assert_eq!(gateway.ask(&body).send().await.said(), SECRET);
 }

@@ -172,6 +172,14 @@ impl Busy {
         reply.text().to_owned()
     }
 
+    /// What who watches is shown at first.
+    pub(super) async fn watched(&self) -> String {
+        let live = self.request("GET", "/admin/api/live", ADMIN, &Value::Null);
+        let mut open = live.open().await;
+        assert_eq!(open.head.status, 200);
+        String::from_utf8(open.piece().await.unwrap().to_vec()).unwrap()
+    }
+
     /// `/metrics`, once it has all of these.
     pub(super) async fn metrics(&self, lines: &[&str]) -> String {
         let mut page = String::new();

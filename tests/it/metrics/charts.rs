@@ -235,11 +235,15 @@ fn the_dashboard_asks_for_what_there_is() {
             let expression = target["expr"].as_str().unwrap();
             let shown = templates(target["legendFormat"].as_str().unwrap(), "{{");
             check(title, expression, &shown);
-            assert!(
-                expression.contains("instance=~\"$instance\""),
-                "{title}: {expression}"
-            );
-            let names = scan(expression).0.into_iter();
+            let selected = scan(expression).0;
+            for one in &selected {
+                // Others have metrics of the same names: `http_server_*`, `gen_ai_*`, `process_*`.
+                for (label, value) in [("job", "$job"), ("instance", "$instance")] {
+                    let matcher = [label, "=~", value].map(str::to_owned).into();
+                    assert!(one.matchers.contains(&matcher), "{title}: {expression}");
+                }
+            }
+            let names = selected.into_iter();
             used.extend(names.filter_map(|selected| Some(found(&selected.name)?.name)));
         }
     }
@@ -257,6 +261,8 @@ fn the_dashboard_asks_for_what_there_is() {
         ]
     );
     for variable in dashboard["templating"]["list"].as_array().unwrap() {
+        // All values are those there are, and not whatever else is measured.
+        assert_eq!(variable["allValue"], Value::Null, "{variable}");
         if let Some(query) = variable["query"]["query"].as_str() {
             let inside = query.strip_prefix("label_values(").unwrap();
             let (metric, _) = inside.rsplit_once(',').unwrap();
@@ -308,6 +314,11 @@ fn the_alerts_ask_for_what_there_is() {
         let name = rule.lines().next().unwrap();
         assert!(name.starts_with("Refrain"), "{name}");
         check(name, expression, &templates(rule, "$labels."));
+        for one in scan(expression).0 {
+            let of_refrain = ("job".to_owned(), "=".to_owned(), "refrain".to_owned());
+            let is_ours = one.name.starts_with("refrain_") || one.matchers.contains(&of_refrain);
+            assert!(is_ours, "{name}: {} of any program", one.name);
+        }
         for word in ["severity:", "summary:", "description:"] {
             assert!(rule.contains(word), "{name} has no {word}");
         }

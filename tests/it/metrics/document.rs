@@ -31,7 +31,10 @@ const INTRODUCTION: &str = "\
   `gen_ai_client_operation_duration_seconds` names the latest traced request in it by its `trace_id`. Prometheus keeps them with
   `--enable-feature=exemplar-storage`. For requests without a trace, take the time and the labels to the log, where each has a
   line with its `request_id`.
-- A rate of hits is `sum(rate(refrain_cache_lookups_total{result=\"hit\"}[5m])) / sum(rate(refrain_cache_lookups_total[5m]))`.
+- A rate of hits is
+  `sum(rate(refrain_cache_lookups_total{result=~\"hit|stale\"}[5m])) / sum(rate(refrain_cache_lookups_total[5m]))`.
+  It is about what is kept: requests that shared the call of an identical one are misses in it. The admin page and
+  `refrain stats` count those as hits, too, since they were answered without a call of their own.
 
 ";
 

@@ -16,10 +16,16 @@ async fn nothing_planted_is_in_logs_metrics_statistics_or_what_others_are_told()
         "/admin/api/stats",
         "/admin/api/breakers",
         "/admin/api/clients",
+        "/admin/api/requests",
+        "/admin/api/providers",
+        "/admin/api/config",
+        "/admin/api/threshold",
+        "/admin/api/history",
         "/health",
     ] {
         shown.push((path, busy.shown(path).await));
     }
+    shown.push(("/admin/api/live", busy.watched().await));
     shown.extend(told.into_iter().map(|told| ("another client", told)));
     let log = busy.stopped().await;
     // What is not there can't be found; that something is there, and is as much as is wanted, has to be seen first.

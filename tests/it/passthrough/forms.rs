@@ -180,4 +180,17 @@ async fn a_form_is_sent_as_it_comes_and_never_to_its_end_if_it_is_refused() {
         .send()
         .await;
     assert_eq!(reply.status, 200);
+    let mut main = serde_json::Value::Null;
+    // What a call came to is told when all who worked on it have let go.
+    for _ in 0..2000 {
+        main = gateway.get("/admin/api/providers").send().await.json()["providers"][0].clone();
+        if main["attempts"] == 7 {
+            break;
+        }
+    }
+    assert_eq!(
+        (&main["attempts"], &main["errors"], &main["given_up"]),
+        (&json!(7), &json!({}), &json!(5)),
+        "{main}"
+    );
 }

@@ -86,6 +86,16 @@ async fn bytes_pass_both_ways() {
         assert_eq!(received.headers["accept"], "application/json;q=0.5");
     }
     assert_eq!(gateway.stats().await["requests"]["bypass"], 6);
+    // What is paid by the request has no tokens, which is not the same as none.
+    let told = gateway.get("/admin/api/requests").send().await.json();
+    let told = told["requests"].as_array().unwrap();
+    assert_eq!(told.len(), 6);
+    for one in told {
+        assert_eq!(
+            (&one["attempts"], &one["tokens"]),
+            (&json!(1), &Value::Null)
+        );
+    }
 }
 
 #[tokio::test]

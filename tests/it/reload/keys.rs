@@ -141,15 +141,21 @@ async fn keys_are_asked_for_as_long_as_others_reach_the_address_that_is_listened
         .start()
         .await;
     // Each would be in order for a gateway that listens on loopback, as it is after a restart.
-    for opened in [
-        models.clone(),
-        format!("{admin}{models}"),
-        format!("{alice}{models}"),
+    for (opened, names) in [
+        (models.clone(), ["`server.listen`", "0.0.0.0:8080"]),
+        (
+            format!("{admin}{models}"),
+            ["`server.listen`", "0.0.0.0:8080"],
+        ),
+        (
+            format!("{alice}{models}"),
+            ["`admin.key_env`", "REFRAIN_ADMIN_KEY is not set"],
+        ),
     ] {
         let refused = gateway.app.reload(&config(&opened)).await.unwrap_err();
         let message = refused.to_string();
         assert!(
-            message.starts_with("`server.listen`") && message.contains("0.0.0.0:8080"),
+            message.starts_with(names[0]) && message.contains(names[1]),
             "{message}"
         );
         let stranger = gateway.ask(&asking(QUESTION)).send().await;
@@ -160,4 +166,23 @@ async fn keys_are_asked_for_as_long_as_others_reach_the_address_that_is_listened
     }
     let closed = format!("{admin}{alice}{models}");
     assert_eq!(reload(&gateway, &closed).await, ["server.listen"]);
+}
+
+#[tokio::test]
+async fn the_admin_key_is_not_given_up_on_loopback_either() {
+    let upstream = Upstream::start().await;
+    let models = models(&upstream);
+    let with_key = format!("[admin]\nkey_env = \"ADMIN_KEY\"\n{models}");
+    let gateway = Setup::new(&with_key).start().await;
+    let refused = gateway.app.reload(&config(&models)).await.unwrap_err();
+    assert!(
+        refused.to_string().starts_with("`admin.key_env`"),
+        "{refused}"
+    );
+    assert_eq!(gateway.get("/admin/api/stats").send().await.status, 401);
+    // Another one is.
+    let other = with_key.replace("ADMIN_KEY", "BOB_KEY");
+    reload(&gateway, &other).await;
+    let stats = gateway.get("/admin/api/stats");
+    assert_eq!(stats.key(BOB).send().await.status, 200);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::support::{
-    answer::Answer, asking, client::Reply, gateway::Gateway, streaming, upstream::Upstream,
+    answer::Answer, asking, client::Reply, gateway::Gateway, streaming, upstream::Upstream, with,
 };
 
 const QUESTION: &str = "What do crabs eat?";
@@ -28,6 +28,13 @@ pub(super) async fn inside(gateway: &Gateway, body: &Value) -> Reply {
         headers: head.headers,
         body,
     }
+}
+
+/// What is told of the latest requests.
+async fn requests(gateway: &Gateway, query: &str) -> Vec<Value> {
+    let path = format!("/admin/api/requests{query}");
+    let listed = gateway.get(&path).send().await.json();
+    listed["requests"].as_array().unwrap().clone()
 }
 
 #[tokio::test]
@@ -57,6 +64,34 @@ async fn a_late_joiner_gets_what_was_said_before_it_came() {
     let hit = gateway.ask(&streaming(QUESTION)).send().await;
     assert_eq!((hit.way(), hit.said().as_str()), ("exact", "one two "));
     assert_eq!(upstream.calls(), 1);
+}
+
+#[tokio::test]
+async fn what_sharing_a_stream_saves_is_told_of_who_shared_it() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream).await;
+    let (answer, steps) = Answer::stepwise();
+    upstream.script(answer);
+    steps.say("one");
+    let question = with(
+        streaming(QUESTION),
+        json!({"stream_options": {"include_usage": true}}),
+    );
+    let leader = gateway.ask(&question).open().await;
+    let joiner = gateway.ask(&question).open().await;
+    assert_eq!(joiner.head.way(), "coalesced");
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}});
+    steps.send(format!("data: {usage}\n\n"));
+    steps.finish();
+    leader.rest().await;
+    joiner.rest().await;
+    gateway.app.settle().await;
+    let [shared] = &requests(&gateway, "?way=coalesced").await[..] else {
+        panic!("one has shared")
+    };
+    let saved = &gateway.stats().await["requests"]["saved_usd"];
+    assert!(saved.as_f64().unwrap() > 0.0);
+    assert_eq!(shared["saved_usd"], *saved);
 }
 
 #[tokio::test]
@@ -103,6 +138,19 @@ async fn a_break_reaches_all_who_share() {
         );
         assert!(!reply.text().contains("[DONE]"));
     }
+    gateway.app.settle().await;
+    // Both had asked; only one of them has made a call that says so.
+    for told in requests(&gateway, "?way=error").await {
+        assert_eq!(
+            (&told["error"], &told["fault"], &told["complete"]),
+            (
+                &json!("the answer broke off"),
+                &json!("provider"),
+                &json!(false)
+            )
+        );
+    }
+    assert_eq!(requests(&gateway, "?way=error").await.len(), 2);
     assert_eq!(
         gateway.ask(&streaming(QUESTION)).send().await.said(),
         "answer 2"

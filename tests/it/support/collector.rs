@@ -61,8 +61,20 @@ pub(crate) struct Span {
     attributes: Vec<Pair>,
     #[prost(message, repeated, tag = "11")]
     events: Vec<Event>,
+    #[prost(message, repeated, tag = "13")]
+    links: Vec<Link>,
     #[prost(message, optional, tag = "15")]
     status: Option<Status>,
+    #[prost(fixed32, tag = "16")]
+    pub(crate) flags: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Link {
+    #[prost(bytes = "vec", tag = "1")]
+    trace: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    id: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -107,6 +119,12 @@ impl Span {
     pub(crate) fn events(&self) -> Vec<&str> {
         let events = self.events.iter();
         events.map(|event| event.name.as_str()).collect()
+    }
+
+    /// The traces and spans that it has links to.
+    pub(crate) fn links(&self) -> Vec<(&[u8], &[u8])> {
+        let links = self.links.iter();
+        links.map(|link| (&*link.trace, &*link.id)).collect()
     }
 
     /// Whether it says that it failed.

@@ -120,6 +120,132 @@ async fn a_cache_goes_from_one_gateway_to_another() {
 }
 
 #[tokio::test]
+async fn what_was_moved_is_told_to_programs() {
+    let (upstream, folder) = (Upstream::start().await, Folder::new());
+    let gateway = start(&upstream, SECRET).await;
+    for number in 0..3 {
+        let body = asking(&format!("What is {number}?"));
+        gateway.ask(&body).key(ALICE).send().await;
+    }
+    gateway.app.settle().await;
+    let file = folder.path("cache.jsonl");
+    let ended = run(command(&gateway, &["export", "--json", "--out", &file])).await;
+    let bytes = std::fs::metadata(&file).unwrap().len();
+    assert_eq!(
+        (ended.code, told(&ended.out)),
+        (Some(0), json!({"file": file, "entries": 3, "bytes": bytes}))
+    );
+    // Where the entries are on standard output, it is the last line of standard error.
+    let ended = run(command(&gateway, &["export", "--json"])).await;
+    assert_eq!(ended.out.lines().count(), 4);
+    let report = told(ended.err.lines().last().unwrap());
+    assert_eq!(
+        report,
+        json!({"file": null, "entries": 3, "bytes": ended.out.len()})
+    );
+
+    let import = async |file: &str, more: &[&str]| {
+        let import = ["import", file, "--json"];
+        let ended = run(command(&gateway, &[&import, more].concat())).await;
+        (ended.code, told(&ended.out))
+    };
+    let report = json!({"imported": 0, "skipped": 3, "refused": 0, "errors": [], "stopped": null});
+    assert_eq!(import(&file, &[]).await, (Some(0), report));
+
+    let broken = [&line(7), "{\"request\": 1}", &line(8), "\u{9b}"].join("\n");
+    let file = folder.write("broken", &broken);
+    let (code, mut report) = import(&file, &[]).await;
+    let errors = report["errors"].take();
+    let lines: Vec<_> = errors.as_array().unwrap().iter().collect();
+    assert_eq!(
+        [&lines[0]["line"], &lines[1]["line"]],
+        [&json!(2), &json!(4)],
+        "{errors}"
+    );
+    assert!(
+        lines.iter().all(|line| line["error"].is_string()),
+        "{errors}"
+    );
+    let nothing =
+        json!({"imported": 0, "skipped": 0, "refused": 2, "errors": null, "stopped": null});
+    assert_eq!((code, report), (Some(1), nothing));
+    assert_eq!(entries(&gateway).await, 3);
+
+    let (code, report) = import(&file, &["--partial"]).await;
+    assert_eq!(
+        (code, &report["imported"], &report["errors"]),
+        (Some(1), &json!(2), &errors)
+    );
+
+    let (code, report) = import(&folder.path("missing"), &["--from", "9"]).await;
+    assert_eq!((code, &report["stopped"]["from"]), (Some(2), &json!(9)));
+    let why = report["stopped"]["error"].as_str().unwrap();
+    assert!(why.contains("missing"), "{why}");
+}
+
+fn told(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_can_be_read_once_is_imported_as_a_file_is() {
+    let (upstream, folder) = (Upstream::start().await, Folder::new());
+    let gateway = start(&upstream, "").await;
+    let temporary = folder.path("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let import = |from: &str, more: &[&str]| {
+        let mut command = command(&gateway, &[&["import", from], more].concat());
+        command.env("TMPDIR", &temporary);
+        command
+    };
+    let piped = |mut command: Command, lines: String| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        command.stdin(reader);
+        let writing = std::thread::spawn(move || {
+            std::io::Write::write_all(&mut writer, lines.as_bytes()).unwrap();
+        });
+        async {
+            let ended = run(command).await;
+            writing.join().unwrap();
+            ended
+        }
+    };
+    let lines = |from: usize| -> String { (from..from + 4).map(|n| line(n) + "\n").collect() };
+    for (place, from) in ["-", "/dev/stdin"].into_iter().enumerate() {
+        let ended = piped(import(from, &[]), lines(place * 10)).await;
+        assert_eq!(ended.code, Some(0), "{from}: {}", ended.err);
+        assert!(ended.err.contains("4 imported"), "{from}: {}", ended.err);
+        assert_eq!(entries(&gateway).await, place as u64 * 4 + 4);
+    }
+    let ended = piped(import("-", &["--partial"]), lines(20)).await;
+    assert!(ended.err.contains("4 imported"), "{}", ended.err);
+
+    let fifo = folder.path("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().await.unwrap();
+    assert!(made.success());
+    let (path, text) = (fifo.clone(), lines(30) + "broken\n");
+    let writing = std::thread::spawn(move || std::fs::write(path, text).unwrap());
+    let ended = run(import(&fifo, &[])).await;
+    writing.join().unwrap();
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended.err.contains("line 5: ") && ended.err.contains("nothing was imported"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(entries(&gateway).await, 12);
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+
+    let ended = run(import(&temporary, &[])).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.err);
+    let away = import("-", &[]).env("TMPDIR", folder.path("away")).spawn();
+    let ended = away.unwrap().wait_with_output().await.unwrap();
+    let err = String::from_utf8(ended.stderr).unwrap();
+    assert!(err.contains("away") && err.contains("--from 1"), "{err}");
+}
+
+#[tokio::test]
 async fn a_refused_line_is_named_by_its_number_in_the_file() {
     let (upstream, folder) = (Upstream::start().await, Folder::new());
     let gateway = start(&upstream, "").await;

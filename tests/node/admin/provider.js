@@ -10,18 +10,16 @@ const tokens = (text) => Math.ceil(text.length / 4);
 
 /**
  * Starts it. `answers` maps a prompt to what is said to it; an object `{status, message}` is an error.
- * Gives its `url`, the `asked` prompts, `hold()`, which lets answers wait until what it gives is called, and `close()`.
+ * Gives its `url`, the `asked` prompts and `close()`.
  */
 export async function startProvider(answers = new Map()) {
   const asked = [];
-  let held = null;
   const server = createServer(async (request, response) => {
     let body = '';
     for await (const piece of request) body += piece;
     const { model, messages, stream } = JSON.parse(body);
     const prompt = messages.at(-1).content;
     asked.push(prompt);
-    await held?.promise;
     const answer = answers.get(prompt) ?? said(prompt);
     if (answer.status) {
       response.writeHead(answer.status, { 'content-type': 'application/json' });
@@ -47,14 +45,6 @@ export async function startProvider(answers = new Map()) {
     url: `http://127.0.0.1:${server.address().port}/v1`,
     asked,
     answers,
-    hold() {
-      let go;
-      held = { promise: new Promise((resolve) => (go = resolve)) };
-      return () => {
-        held = null;
-        go();
-      };
-    },
     async close() {
       server.closeAllConnections();
       server.close();

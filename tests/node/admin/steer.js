@@ -10,6 +10,7 @@ const NO_MODEL = !HAS_MODEL && 'the model is not there';
 export function steerTests(world) {
   const tab = (name) => world.page.getByRole('tab', { name });
   const dialog = () => world.page.getByRole('dialog');
+  const headingHasFocus = () => world.page.waitForFunction(() => document.activeElement.tagName === 'H1');
 
   test('why: two prompts, one request, a recent request', { skip: NO_MODEL }, async () => {
     const { page, gateway, provider } = world;
@@ -64,12 +65,35 @@ export function steerTests(world) {
     await page.keyboard.press('ArrowRight');
     await page.getByText(/^At 0\.935/).waitFor();
     assert.equal(await page.getByLabel('Exactly').inputValue(), '0.935');
-    await page.getByRole('button', { name: 'Apply 0.935…' }).click();
+    // What is written in the drawing lies above every curve.
+    const marks = await page.locator('.curves figure').first().evaluate((figure) => {
+      const edges = (selector, edge) => [...figure.querySelectorAll(selector)].map((one) => one.getBoundingClientRect()[edge]);
+      return { labels: edges('.mark text', 'bottom'), curves: edges('.line', 'top') };
+    });
+    assert.ok(marks.labels.length > 0 && Math.max(...marks.labels) <= Math.min(...marks.curves) + 1, JSON.stringify(marks));
+    const apply = page.getByRole('button', { name: 'Apply 0.935…' });
+    let pass;
+    const passed = new Promise((resolve) => (pass = resolve));
+    const asked = '**/admin/api/threshold';
+    await page.route(asked, async (route) => {
+      await passed;
+      await route.continue();
+    });
+    await apply.click();
+    assert.ok(await apply.isDisabled(), 'it is asked once');
+    pass();
+    await dialog().getByText('threshold = 0.935').waitFor();
+    await page.unroute(asked);
+    await page.keyboard.press('Escape');
+    await dialog().waitFor({ state: 'detached' });
+    assert.ok(await apply.evaluate((button) => button === document.activeElement));
+    await page.keyboard.press('Enter');
     await dialog().getByText('threshold = 0.935').waitFor();
     assert.equal((await gateway.admin('/threshold')).override, null, 'not before it is confirmed');
     await dialog().getByRole('button', { name: 'Apply' }).click();
     await page.getByText('The threshold is 0.935 now').waitFor();
-    await page.getByText('this page,').waitFor();
+    await page.getByText('this page', { exact: true }).waitFor();
+    await headingHasFocus();
     assert.equal((await gateway.admin('/threshold')).override.threshold, 0.935);
     await visit(page, 'Config');
     await page.getByText('threshold = 0.935').first().waitFor();
@@ -77,6 +101,7 @@ export function steerTests(world) {
     await page.getByRole('button', { name: 'Remove the override…' }).click();
     await dialog().getByRole('button', { name: 'Remove it' }).click();
     await page.getByText('The override is removed').waitFor();
+    await headingHasFocus();
     await page.getByText('the policy balanced').waitFor();
     assert.equal((await gateway.admin('/threshold')).override, null);
   });

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    http::{Api, admin::entries::private, body},
+    http::{Api, admin::private, body},
 };
 
 /// The longest body that is read, in bytes.

@@ -62,7 +62,7 @@ pub(super) fn described(entry: &Entry, now: Now, auth: &Auth) -> Value {
 pub(super) fn found(entry: &Entry, near: Similarity, now: Now, auth: &Auth) -> Value {
     with(
         described(entry, now, auth),
-        json!({"similarity": rounded(near)}),
+        json!({"similarity": near.rounded()}),
     )
 }
 
@@ -79,7 +79,7 @@ pub(super) fn detailed(
         json!({
             "id": entry.fingerprint.to_string(),
             "prompt": entry.prompt,
-            "similarity": rounded(*near),
+            "similarity": near.rounded(),
         })
     });
     let more = json!({
@@ -98,9 +98,4 @@ fn with(mut object: Value, more: Value) -> Value {
         object.extend(more);
     }
     object
-}
-
-/// To four digits: what lies behind them is the encoder's noise, and the float's.
-pub(in crate::http::admin) fn rounded(similarity: Similarity) -> f64 {
-    (f64::from(similarity.get()) * 1e4).round() / 1e4
 }

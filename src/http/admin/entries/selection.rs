@@ -40,12 +40,20 @@ pub(in crate::http) struct Written {
     prompt_prefix: Option<String>,
     generation_below: Option<u64>,
     /// Of a purge.
-    pub(super) dry_run: bool,
-    /// Of a list.
+    dry_run: Option<bool>,
+    /// Of a list or a search.
     text: Option<String>,
-    sort: Option<Sort>,
     limit: Option<usize>,
+    /// Of a list.
+    sort: Option<Sort>,
     offset: Option<usize>,
+}
+
+/// What is looked for by meaning.
+pub(super) struct Search {
+    pub(super) text: String,
+    pub(super) selector: Selector,
+    pub(super) limit: Option<usize>,
 }
 
 /// A part of a list.
@@ -90,31 +98,56 @@ impl Written {
     }
 
     /// The same where nothing said means everything.
-    pub(in crate::http::admin) fn selector_or_all(self, auth: &Auth) -> Result<Selector, Error> {
+    pub(super) fn selector_or_all(self, auth: &Auth) -> Result<Selector, Error> {
         let mut selector = self.selector(auth)?;
         selector.everything |= !selector.says_something();
         Ok(selector)
     }
 
-    /// Refuses what only a list can be asked for: who purges would think that it is heeded.
-    pub(super) fn without_page(self) -> Result<Self, Error> {
+    /// Whether a purge only counts. Refuses what it does not heed: who asks for that would think that it does.
+    pub(super) fn of_purge(self) -> Result<(Self, bool), Error> {
+        self.refuse(&["text", "limit", "sort", "offset"])?;
+        let dry_run = self.dry_run.unwrap_or(false);
+        Ok((self, dry_run))
+    }
+
+    /// What a search says.
+    pub(super) fn of_search(mut self, auth: &Auth) -> Result<Search, Error> {
+        self.refuse(&["dry_run", "sort", "offset"])?;
+        let text = self.text.take().filter(|text| !text.trim().is_empty());
+        let text = text.ok_or_else(|| {
+            let message = "`text` has to say what to look for";
+            Error::bad_request("text".to_owned(), message)
+        })?;
+        Ok(Search {
+            text,
+            limit: self.limit,
+            selector: self.selector_or_all(auth)?,
+        })
+    }
+
+    /// Refuses these of the settings that not all who read a selector have.
+    fn refuse(&self, settings: &[&'static str]) -> Result<(), Error> {
         let said = [
+            ("dry_run", self.dry_run.is_some()),
             ("text", self.text.is_some()),
-            ("sort", self.sort.is_some()),
             ("limit", self.limit.is_some()),
+            ("sort", self.sort.is_some()),
             ("offset", self.offset.is_some()),
         ];
-        match said.into_iter().find(|(_, said)| *said) {
+        let mut said = said.into_iter();
+        match said.find(|(name, is_said)| *is_said && settings.contains(name)) {
             Some((name, _)) => {
-                let message = format!("`{name}` is for lists; this takes all that is selected");
+                let message = format!("`{name}` has no meaning here; leave it out");
                 Err(Error::bad_request(name.to_owned(), message))
             }
-            None => Ok(self),
+            None => Ok(()),
         }
     }
 
     /// Which part of a list is wanted.
     pub(super) fn page(&mut self) -> Result<Page, Error> {
+        self.refuse(&["dry_run"])?;
         let text = self.text.take().filter(|text| !text.is_empty());
         if (text.as_ref()).is_some_and(|text| text.len() > LONGEST_TEXT) {
             let message = format!("`text` must be at most {LONGEST_TEXT} bytes");
@@ -132,11 +165,6 @@ impl Written {
             offset,
         })
     }
-
-    /// How many entries are wanted at most.
-    pub(in crate::http::admin) fn limit(&self) -> Option<usize> {
-        self.limit
-    }
 }
 
 /// What a query of an export says: a selector, and how many.
@@ -145,12 +173,9 @@ pub(in crate::http::admin) fn asked_for(
     auth: &Auth,
 ) -> Result<(Selector, Option<usize>), Error> {
     let written = Written::of(query)?;
-    let limit = written.limit();
-    let written = Written {
-        limit: None,
-        ..written
-    };
-    Ok((written.without_page()?.selector_or_all(auth)?, limit))
+    written.refuse(&["dry_run", "text", "sort", "offset"])?;
+    let limit = written.limit;
+    Ok((written.selector_or_all(auth)?, limit))
 }
 
 /// The refusal of a selector that can't be read.
@@ -165,11 +190,11 @@ fn identity<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Fingerprint>, D
     })
 }
 
-pub(super) fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Tag>, D::Error> {
+fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Tag>, D::Error> {
     parsed(from, |text| Tag::new(text).map_err(|error| error.0))
 }
 
-pub(super) fn namespace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Namespace>, D::Error> {
+fn namespace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Namespace>, D::Error> {
     parsed(from, |text| Namespace::new(text).map_err(|error| error.0))
 }
 

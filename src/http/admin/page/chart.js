@@ -2,14 +2,18 @@
 // draws nothing if the data is what it was. Its legend has the values of where the reader points, or the latest ones;
 // the arrow keys move the pointer; a hidden table has the numbers for those who hear the page.
 
-import { el, fresh, inert, put, say, svg } from "./dom.js";
+import { el, fresh, put, say, svg } from "./dom.js";
 import { format as written } from "./format.js";
 import { numbers, scale, times } from "./scale.js";
+import { inert } from "./text.js";
 
 const LEFT = 52;
 const RIGHT = 10;
 const TOP = 8;
 const BOTTOM = 22;
+/** A line of labels above the drawing, and about how wide a letter of them is. */
+const LABELS = 14;
+const LETTER = 6;
 const MOST_ROWS = 40;
 const TOLD_EVERY_MS = 30_000;
 
@@ -25,7 +29,8 @@ const short = (text) => text.replace(/(\.\d*?)0+(?!\d)/, "$1").replace(/\.(?!\d)
  * read-out; `step`: points further apart than 1.5 of it are not connected. May be given too: `x(point)` (unix seconds
  * in `at` if not), `xFormat`, `from` and `to` of the horizontal axis, `most` and `least` of the vertical one,
  * `stacked`, `whole` where values are counts, `height` in pixels, `bands`: `{low(point), high(point), class}`, `marks`: `{at, label, class}` (vertical),
- * `onpick(point)`, `empty`: what is said where there are no points, `describe`.
+ * `onpick(point)`, `empty`: what is said where there are no points, `unknown`: the same while nobody knows whether there
+ * are any, `describe`.
  */
 export const lines = (options) => chart(options, "lines");
 
@@ -46,6 +51,7 @@ export function histogram({ bins, ...options }) {
 
 function chart(given, kind) {
   let options = { x: (point) => point.at, format: written.number, height: 180, empty: "No data yet.", ...given };
+  /** Where the reader points, on the horizontal axis. */
   let picked = null;
   let drawn = "";
   let frame = null;
@@ -70,30 +76,39 @@ function chart(given, kind) {
   figure.fixed = true;
 
   const label = (point) => (options.xFormat ?? written.time)(options.x(point));
-  const current = () => options.points[picked ?? options.points.length - 1];
+  const indexOf = (at) => (at === null ? -1 : options.points.findIndex((point) => options.x(point) === at));
+  const nothingSaid = () => options.unknown ?? options.empty;
 
-  function readOut() {
-    const point = current();
+  function readOut(byReader = false) {
+    const index = indexOf(picked);
+    const point = options.points.at(index);
     say(moment, picked === null || !point ? "" : label(point));
     options.series.forEach((one, index) => {
       const value = point && (picked !== null || !options.timeless) ? one.value(point) : null;
       say(values[index], known(value) ? options.format(value) : picked === null && options.timeless ? "" : "–");
     });
-    plot.setAttribute("aria-valuemin", "0");
-    plot.setAttribute("aria-valuemax", String(Math.max(0, options.points.length - 1)));
-    plot.setAttribute("aria-valuenow", String(picked ?? Math.max(0, options.points.length - 1)));
-    const parts = point ? options.series.map((one) => `${one.name} ${known(one.value(point)) ? options.format(one.value(point)) : "unknown"}`) : [options.empty];
-    plot.setAttribute("aria-valuetext", point ? `${label(point)}: ${parts.join(", ")}` : parts[0]);
-    const place = picked === null ? undefined : places[picked];
+    // What has focus is read out whenever it changes: only if the reader has moved.
+    if (byReader || document.activeElement !== plot) readAloud(point, index);
+    const place = places[index];
     pointer.setAttribute("visibility", place === undefined ? "hidden" : "visible");
     if (place !== undefined) for (const end of ["x1", "x2"]) pointer.setAttribute(end, place);
   }
 
+  function readAloud(point, index) {
+    const last = Math.max(0, options.points.length - 1);
+    plot.setAttribute("aria-valuemin", "0");
+    plot.setAttribute("aria-valuemax", String(last));
+    plot.setAttribute("aria-valuenow", String(index < 0 ? last : index));
+    const parts = point ? options.series.map((one) => `${one.name} ${known(one.value(point)) ? options.format(one.value(point)) : "unknown"}`) : [];
+    plot.setAttribute("aria-valuetext", point ? `${label(point)}: ${parts.join(", ")}` : nothingSaid());
+  }
+
   function pick(index, told = false) {
     if (options.points.length === 0) return;
-    picked = index === null ? null : Math.min(Math.max(index, 0), options.points.length - 1);
-    readOut();
-    if (told && picked !== null) options.onpick?.(options.points[picked]);
+    const point = index === null ? null : options.points[Math.min(Math.max(index, 0), options.points.length - 1)];
+    picked = point === null ? null : options.x(point);
+    readOut(true);
+    if (told && point !== null) options.onpick?.(point);
   }
 
   function nearest(event) {
@@ -111,7 +126,7 @@ function chart(given, kind) {
   plot.onclick = (event) => pick(nearest(event), true);
   plot.onkeydown = (event) => {
     const last = options.points.length - 1;
-    const from = picked ?? last;
+    const from = picked === null ? last : indexOf(picked);
     const far = Math.max(1, Math.round(last / 10));
     const to = { ArrowLeft: from - 1, ArrowDown: from - 1, ArrowRight: from + 1, ArrowUp: from + 1, PageDown: from - far, PageUp: from + far, Home: 0, End: last, Escape: null }[event.key];
     if (to === undefined) return;
@@ -122,12 +137,12 @@ function chart(given, kind) {
   function draw() {
     const width = Math.round(plot.clientWidth) || 600;
     const { points, series, height, x, step } = options;
-    const seen = JSON.stringify([width, height, options.from, options.to, step, options.marks, points.map((point) => [x(point), ...series.map((one) => one.value(point)), ...(options.bands ?? []).flatMap((band) => [band.low(point), band.high(point)])])]);
+    const seen = JSON.stringify([width, height, options.from, options.to, step, options.marks, nothingSaid(), points.map((point) => [x(point), ...series.map((one) => one.value(point)), ...(options.bands ?? []).flatMap((band) => [band.low(point), band.high(point)])])]);
     if (seen === drawn) return;
     drawn = seen;
-    if (picked !== null && picked >= points.length) picked = null;
+    if (indexOf(picked) < 0) picked = null;
     nothing.hidden = points.length > 0;
-    say(nothing, points.length > 0 ? "" : options.empty);
+    say(nothing, points.length > 0 ? "" : nothingSaid());
     for (const [name, value] of [["viewBox", `0 0 ${width} ${height}`], ["width", width], ["height", height]]) picture.setAttribute(name, value);
     pointer.setAttribute("y2", height - BOTTOM);
 
@@ -136,8 +151,11 @@ function chart(given, kind) {
     const across = scale(first, end > first ? end : first + 1, LEFT, width - RIGHT);
     const rows = points.map((point) => heights(point));
     const highest = options.most ?? Math.max(0, ...rows.flat().map(([, top]) => top ?? 0), ...(options.bands ?? []).flatMap((band) => points.map((point) => band.high(point) ?? 0)));
+    const marks = labelled((options.marks ?? []).filter((mark) => mark.at >= first && mark.at <= end), across, width);
+    const top = TOP + LABELS * Math.max(0, ...marks.map(({ line }) => line));
+    pointer.setAttribute("y1", top);
     const axis = numbers(options.least ?? 0, highest, Math.max(2, Math.round(height / 50)), { isExact: options.most !== undefined, isWhole: options.whole });
-    const up = scale(axis.from, axis.to, height - BOTTOM, TOP);
+    const up = scale(axis.from, axis.to, height - BOTTOM, top);
     const middle = kind === "bars" ? (step ?? 0) / 2 : 0;
     places = points.map((point) => round(across(x(point) + middle)));
 
@@ -146,7 +164,7 @@ function chart(given, kind) {
       ticksX(first, end, width).map((tick) => tickX(tick, across(tick.at), width, height)),
       (options.bands ?? []).map((band) => outline(points.map((point) => [across(x(point)), clamp(band.low(point), axis), clamp(band.high(point), axis)]), up, `band ${band.class ?? ""}`)),
       kind === "bars" ? stacks(rows, across, up, axis) : curves(rows, across, up, axis),
-      (options.marks ?? []).filter((mark) => mark.at >= first && mark.at <= end).map((mark) => markAt(mark, across(mark.at), width, height)));
+      marks.map((mark) => markAt(mark, top, height)));
     tell();
     readOut();
   }
@@ -180,10 +198,31 @@ function chart(given, kind) {
     return svg("g", { class: "tick", "data-at": at }, svg("text", { x: round(x), y: height - 6, "text-anchor": x > width - 16 ? "end" : "middle" }, text));
   }
 
-  function markAt(mark, x, width, height) {
-    const isRight = x > width * 0.7;
-    return svg("g", { class: `mark ${mark.class ?? ""}` }, svg("line", { x1: round(x), x2: round(x), y1: TOP, y2: height - BOTTOM }),
-      svg("text", { x: round(isRight ? x - 4 : x + 4), y: TOP + 10, "text-anchor": isRight ? "end" : "start" }, inert(mark.label, 60)));
+  /** Where marks have their labels: above the drawing, beside each other or on a further `line`; 0 without one. */
+  function labelled(marks, across, width) {
+    const all = marks.map((mark) => ({ ...mark, x: across(mark.at), text: inert(mark.label, 60), line: 0 }));
+    const taken = [];
+    for (const mark of all.filter(({ text }) => text !== "")) {
+      const long = 4 + LETTER * mark.text.length;
+      const sides = [[mark.x, mark.x + long], [mark.x - long, mark.x]].filter(([from, to]) => from >= 0 && to <= width);
+      const crosses = ([from, to]) => all.some(({ x, text }) => text !== "" && x > from && x < to);
+      const isFree = ([from, to]) => !taken.some((one) => one.line === mark.line && one.from < to && from < one.to);
+      let side;
+      while (!side) {
+        mark.line += 1;
+        // Beyond that it may as well be crossed by a line.
+        side = sides.find((one) => isFree(one) && (mark.line > 2 || !crosses(one))) ?? (mark.line > all.length ? [mark.x, mark.x + long] : null);
+      }
+      mark.isLeft = side[0] < mark.x;
+      taken.push({ line: mark.line, from: side[0], to: side[1] });
+    }
+    return all;
+  }
+
+  function markAt({ x, text, isLeft, line, class: kind = "" }, top, height) {
+    const from = line > 0 ? TOP + LABELS * (line - 1) : top;
+    return svg("g", { class: `mark ${kind}` }, svg("line", { x1: round(x), x2: round(x), y1: from, y2: height - BOTTOM }),
+      text && svg("text", { x: round(isLeft ? x - 4 : x + 4), y: from + 10, "text-anchor": isLeft ? "end" : "start" }, text));
   }
 
   /** Runs of points that are next to each other. */
@@ -242,11 +281,11 @@ function chart(given, kind) {
   /** The same numbers in words; not with every second. */
   function tell() {
     const { points, series, title, describe } = options;
-    const state = JSON.stringify([options.step, points.length > 0, options.xFormat && points.length]);
+    const state = JSON.stringify([options.step, points.length > 0, options.xFormat && points.length, options.unknown]);
     if (state === told && performance.now() - toldAt < TOLD_EVERY_MS) return;
     told = state;
     toldAt = performance.now();
-    const text = describe ?? (points.length ? `${points.length} points from ${label(points[0])} to ${label(points.at(-1))}. The arrow keys move through them.` : options.empty);
+    const text = describe ?? (points.length ? `${points.length} points from ${label(points[0])} to ${label(points.at(-1))}. The arrow keys move through them.` : nothingSaid());
     say(description, text);
     say(picture.querySelector("desc"), text);
     const every = Math.max(1, Math.ceil(points.length / MOST_ROWS));

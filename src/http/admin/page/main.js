@@ -11,6 +11,7 @@ import { view as providers } from "./views/providers.js";
 import { view as requests } from "./views/requests.js";
 import { view as threshold } from "./views/threshold.js";
 import { view as why } from "./views/why.js";
+import { closeDialogs, toast } from "./widgets.js";
 
 const VIEWS = [overview, cache, why, requests, threshold, providers, clients, config];
 
@@ -43,18 +44,14 @@ const navigate = (hash) => {
 };
 
 function unmount() {
+  closeDialogs();
   mounted?.handle?.unmount?.();
   mounted = null;
 }
 
-/** A view is mounted anew for each address, unless it has `moved(context)`. */
+/** A view is mounted anew for each address. */
 function show({ byReader = true } = {}) {
   const { view, path, query } = place();
-  const context = { api, format: api.format, navigate, session, path, query, latest };
-  if (mounted?.view === view && mounted.handle?.moved) {
-    mounted.handle.moved(context);
-    return;
-  }
   unmount();
   document.title = `${view.title} · Refrain`;
   navigation(nav, VIEWS, view);
@@ -62,7 +59,7 @@ function show({ byReader = true } = {}) {
   const root = el("div", { class: `view ${view.id}` });
   put(main, heading, root);
   mounted = { view, handle: null };
-  const handle = view.mount(root, context) ?? {};
+  const handle = view.mount(root, { navigate, path, query }) ?? {};
   mounted.handle = handle;
   if (latest) handle.tick?.(latest);
   if (byReader) {
@@ -78,11 +75,11 @@ function tick(what) {
   mounted?.handle?.tick?.(what);
 }
 
-function start() {
+function start(options) {
   signOut.hidden = !session.needs_key;
   nav.hidden = false;
   document.body.classList.remove("signed-out");
-  show({ byReader: false });
+  show(options);
   endLive?.();
   endLive = api.live(tick, showState);
 }
@@ -101,7 +98,7 @@ function askForKey(reason = "") {
   signInForm(main, reason, async (key) => {
     await api.signIn(key);
     session = await api.session();
-    start();
+    start({ byReader: true });
   });
 }
 
@@ -114,7 +111,7 @@ async function begin() {
     return;
   }
   if (session.needs_key && !session.signed_in) askForKey();
-  else start();
+  else start({ byReader: false });
 }
 
 themeSwitch(document.getElementById("theme"));
@@ -124,7 +121,15 @@ document.querySelector(".skip").onclick = (event) => {
   main.focus();
 };
 signOut.onclick = async () => {
-  await api.signOut().catch(() => {});
+  try {
+    await api.signOut();
+  } catch (error) {
+    // Whom the gateway doesn't know is signed out.
+    if (error.status !== 401) {
+      toast(`You are still signed in: ${error.message}`, "bad");
+      return;
+    }
+  }
   askForKey("You are signed out.");
 };
 api.onSignedOut(() => {

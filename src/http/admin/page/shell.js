@@ -1,6 +1,8 @@
 // What is around every view: navigation, state, banner, light and dark, the sign-in form.
 
-import { el, inert, put, say, update } from "./dom.js";
+import { el, put, say } from "./dom.js";
+import { inert } from "./text.js";
+import { update } from "./update.js";
 
 export function navigation(nav, views, current) {
   update(nav, el("ul", null, views.map((view) =>

@@ -4,7 +4,7 @@
 //! number: then nothing is taken in. Who asks for `partial` has the good lines taken in one by one, and the others
 //! reported. Vectors are made here and now, a few at a time, so that requests find the encoder free.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::{Query, Request, State, rejection::QueryRejection},
@@ -21,7 +21,8 @@ use crate::{
     embed::Embedding,
     error::Error,
     gateway::import::{Incoming, Refused, Taken, Warming},
-    http::{Api, admin::entries::private, body},
+    http::{Api, admin::private, body},
+    policy::identity::Fingerprint,
     wire::{answer::Answer, controls::Controls},
 };
 
@@ -60,7 +61,7 @@ pub(in crate::http) async fn import(
         How {
             dry_run: false,
             partial: true,
-        } => one_by_one(&api, body).await,
+        } => Some(one_by_one(&api, body).await),
         _ => all_or_none(&api, body, how).await,
     };
     let Some(outcome) = outcome else {
@@ -84,7 +85,7 @@ pub(in crate::http) async fn import(
 
 /// Takes in what can be, line by line. Embedded side by side, kept in order: of two answers to one request, the later
 /// line counts.
-async fn one_by_one(api: &Arc<Api>, body: Bytes) -> Option<Outcome> {
+async fn one_by_one(api: &Arc<Api>, body: Bytes) -> Outcome {
     let mut export = Export::Unknown;
     let lines = lines(body).map(|(number, line)| (number, read(api, &line, &mut export)));
     let mut outcome = Outcome::default();
@@ -111,7 +112,7 @@ async fn one_by_one(api: &Arc<Api>, body: Bytes) -> Option<Outcome> {
         // Thousands of lines that need no embedding would hold this thread.
         tokio::task::yield_now().await;
     }
-    Some(outcome)
+    outcome
 }
 
 /// Reads and checks all lines, and takes them in if nothing is wrong with any. `None` if that panics.
@@ -148,7 +149,9 @@ async fn all_or_none(api: &Arc<Api>, body: Bytes, how: How) -> Option<Outcome> {
 /// The lines of which something would be kept; what becomes of the others is noted.
 fn check(api: &Api, body: Bytes) -> (Outcome, Vec<(u64, Box<Incoming>)>) {
     let (mut export, mut outcome) = (Export::Unknown, Outcome::default());
-    let (mut good, mut bytes) = (Vec::new(), 0_u64);
+    let (mut good, mut bytes): (Vec<(u64, Box<Incoming>)>, _) = (Vec::new(), 0_u64);
+    // Of each request, which of the good lines is the last about it.
+    let mut last: HashMap<Fingerprint, usize> = HashMap::new();
     let bound = api.store.room();
     for (number, line) in lines(body) {
         let line = read(api, &line, &mut export);
@@ -161,12 +164,17 @@ fn check(api: &Api, body: Bytes) -> (Outcome, Vec<(u64, Box<Incoming>)>) {
                 continue;
             }
         };
-        if api.gateway.expect(&incoming) == Taken::Skipped {
+        let fingerprint = incoming.fingerprint();
+        let earlier = last.get(&fingerprint).and_then(|at| good.get(*at));
+        let earlier = earlier.map(|(_, earlier)| &**earlier);
+        let is_late = earlier.is_some_and(|earlier| incoming.is_late_behind(earlier));
+        if is_late || api.gateway.expect(&incoming) == Taken::Skipped {
             outcome.note(number, Ok(Taken::Skipped));
             continue;
         }
-        let before = bytes;
-        bytes = bytes.saturating_add(incoming.weight());
+        // It takes the place of the earlier one.
+        let before = bytes.saturating_sub(earlier.map_or(0, Incoming::weight));
+        bytes = before.saturating_add(incoming.weight());
         if bytes > bound {
             // Once: those behind it have no more room than this one.
             let why = "there is no room in `cache.max_bytes` for all lines up to this one";
@@ -178,25 +186,29 @@ fn check(api: &Api, body: Bytes) -> (Outcome, Vec<(u64, Box<Incoming>)>) {
             outcome.note(number, Err(why));
             continue;
         }
+        last.insert(fingerprint, good.len());
         good.push((number, incoming));
     }
     (outcome, good)
 }
 
-/// Takes in all of these. Should the cache be purged meanwhile, what was taken in by then goes again.
+/// Takes in all of these, or leaves everything as it was: what was taken in by then goes again, and what it had taken the
+/// place of comes back. Not what was evicted for it; nor anything once the cache was purged meanwhile, which
+/// may have been meant to go.
 fn take_all(api: &Api, ready: Vec<(u64, Embedded)>, mut outcome: Outcome) -> Outcome {
     let mut taken_in = Vec::new();
     for (number, (incoming, embedding)) in ready {
-        let fingerprint = incoming.fingerprint();
+        let before = api.gateway.before(&incoming);
         let taken = api.gateway.take_in(*incoming, embedding);
         let is_refused = taken.is_err();
         if taken == Ok(Taken::Imported) {
-            taken_in.push(fingerprint);
+            taken_in.push(before);
         }
         outcome.note(number, taken.map_err(Why::from));
         if is_refused {
-            for fingerprint in taken_in {
-                api.store.remove(&fingerprint);
+            // The last first: of two lines for one request, the first knows what was there before both.
+            for before in taken_in.into_iter().rev() {
+                api.gateway.take_back(before);
             }
             outcome.imported = 0;
             return outcome;

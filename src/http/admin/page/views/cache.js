@@ -1,13 +1,14 @@
 // The cache: what it holds, why it answers and why not, and an operator's hands on it.
 
 import { get } from "../api.js";
-import { el, inert, put } from "../dom.js";
+import { el, put } from "../dom.js";
+import { inert } from "../text.js";
 import { browser } from "./cache/browser.js";
 import { entry } from "./cache/entry.js";
 import { numbers } from "./cache/numbers.js";
 import { purge } from "./cache/purge.js";
 import { transfer } from "./cache/transfer.js";
-import { every, status } from "./parts.js";
+import { asking, polling, status } from "./parts.js";
 
 const OFTEN_MS = 5_000;
 
@@ -17,20 +18,16 @@ function overview(root) {
   const problem = status();
   problem.classList.add("failure");
   const found = browser();
-  const stop = every(OFTEN_MS, async () => {
-    try {
-      shown.show(await get("/stats"));
-      problem.say("");
-    } catch (error) {
-      problem.say(inert(`The numbers can't be shown: ${error.message}`, 500));
-    }
-  });
+  const end = polling(OFTEN_MS, asking((signal) => get("/stats", { signal }), (stats) => {
+    shown.show(stats);
+    problem.say("");
+  }, (error) => problem.say(inert(`The numbers can't be shown: ${error.message}`, 500))));
   const changed = () => found.refresh();
   put(root, el("div", { class: "view-cache" }, problem, shown.node, found.node, purge(changed), transfer(() => found.selector(), changed)));
   return {
     tick: (tick) => shown.tick(tick),
     unmount() {
-      stop();
+      end();
       found.stop();
     },
   };

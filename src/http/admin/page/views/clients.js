@@ -1,9 +1,12 @@
 // The clients: what each asks, saves and spends, and what it may.
 
-import { format } from "../api.js";
-import { el, inert, say, put, update, table } from "../dom.js";
+import { format, get } from "../api.js";
+import { el, put, say } from "../dom.js";
+import { inert } from "../text.js";
+import { update } from "../update.js";
+import { table } from "../widgets.js";
 import { meter } from "./meter.js";
-import { chip, every } from "./parts.js";
+import { asking, chip, polling, share } from "./parts.js";
 
 const OFTEN_MS = 5_000;
 
@@ -23,8 +26,7 @@ function limits({ limits: may, in_flight: now }) {
 }
 
 function rate({ requests }) {
-  const looked = requests ? requests.hits + requests.misses : 0;
-  return looked ? format.percent(requests.hits / looked) : "–";
+  return requests ? format.percent(share(requests.hits, requests.hits + requests.misses)) : "–";
 }
 
 function validity({ expires }) {
@@ -48,23 +50,18 @@ const COLUMNS = [
   { title: "Last seen", cell: (client) => (client.last_seen === null || client.last_seen === undefined ? "never" : format.ago(client.last_seen)) },
 ];
 
-function mount(root, { api }) {
+function mount(root) {
   const place = el("div", { class: "part" }, el("p", { class: "empty" }, "Loading…"));
   const problem = el("p", { class: "failure", role: "status" });
-  put(root, el("p", { class: "hint" }, "Counted since the start of the gateway; money that is spent is kept over restarts. Budgets and days are in UTC."), problem, place);
-  const stop = every(OFTEN_MS, async () => {
-    try {
-      const { clients } = await api.get("/clients");
-      say(problem, "");
-      update(place, table({
-        caption: "Clients, in the order of the configuration", columns: COLUMNS, rows: clients, key: (client) => client.name,
-        empty: "No client is configured: whoever reaches the gateway may ask. Tables [[clients]] in the configuration give each a key, limits and a budget.",
-      }));
-    } catch (error) {
-      say(problem, `No numbers: ${inert(error.message, 300)}`);
-    }
-  });
-  return { unmount: stop };
+  put(root, el("p", { class: "hint" }, "Counted since the start of the gateway; money that is spent is kept over restarts. Calls that were shared with an equal request count as hits. Budgets and days are in UTC."), problem, place);
+  const ask = asking((signal) => get("/clients", { signal }), ({ clients }) => {
+    say(problem, "");
+    update(place, table({
+      caption: "Clients, in the order of the configuration", columns: COLUMNS, rows: clients, key: (client) => client.name,
+      empty: "No client is configured: whoever reaches the gateway may ask. Tables [[clients]] in the configuration give each a key, limits and a budget.",
+    }));
+  }, (error) => say(problem, `No numbers: ${inert(error.message, 300)}`));
+  return { unmount: polling(OFTEN_MS, ask) };
 }
 
 export const view = { id: "clients", title: "Clients", mount };

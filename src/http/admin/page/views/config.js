@@ -1,8 +1,11 @@
 // The configuration in force: where it is from, what is wrong with it, and every value, without secrets.
 
-import { format } from "../api.js";
-import { block, el, field, inert, put, say, update } from "../dom.js";
-import { chip, every, facts, section } from "./parts.js";
+import { format, get } from "../api.js";
+import { block, el, put, say } from "../dom.js";
+import { inert } from "../text.js";
+import { update } from "../update.js";
+import { field } from "../widgets.js";
+import { asking, chip, facts, polling, section } from "./parts.js";
 
 const OFTEN_MS = 5_000;
 
@@ -41,7 +44,7 @@ function state(config) {
       ["Started", `${format.time(config.started_at)} (${format.ago(config.started_at)})`],
     ]),
     config.problems?.length ? el("div", { class: "banner bad" }, el("strong", null, "Problems; the last good configuration is in force"), list(config.problems)) : null,
-    config.needs_restart?.length ? el("div", { class: "banner" }, el("strong", null, "In force after the next start"), list(config.needs_restart)) : null,
+    config.needs_restart?.length ? el("div", { class: "banner" }, el("strong", null, "In force after the next start; below they are shown as they are written"), list(config.needs_restart)) : null,
     config.notices?.length ? el("div", null, el("h3", null, "Notices"), list(config.notices)) : null,
   ];
 }
@@ -56,7 +59,7 @@ function sources(config) {
   ];
 }
 
-function mount(root, { api }) {
+function mount(root) {
   let config = null;
   let shown = "";
   const problem = el("p", { class: "failure", role: "status" });
@@ -81,16 +84,12 @@ function mount(root, { api }) {
     say(many, isAsked && parts.length === 0 ? "No setting has that." : "");
   }
 
-  const stop = every(OFTEN_MS, async () => {
-    try {
-      config = await api.get("/config");
-      say(problem, "");
-      draw();
-    } catch (error) {
-      say(problem, `No configuration: ${inert(error.message, 300)}`);
-    }
-  });
-  return { unmount: stop };
+  const ask = asking((signal) => get("/config", { signal }), (answer) => {
+    config = answer;
+    say(problem, "");
+    draw();
+  }, (error) => say(problem, `No configuration: ${inert(error.message, 300)}`));
+  return { unmount: polling(OFTEN_MS, ask) };
 }
 
 export const view = { id: "config", title: "Config", mount };

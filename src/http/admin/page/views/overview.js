@@ -1,11 +1,13 @@
 // The overview: what the cache saves, how fast it is, and what goes wrong; now and over time.
 
-import { format } from "../api.js";
+import { format, get } from "../api.js";
 import { bars, lines } from "../chart.js";
-import { el, inert, put, say, update } from "../dom.js";
+import { el, put, say } from "../dom.js";
+import { inert } from "../text.js";
+import { update } from "../update.js";
 import { firstUse } from "./overview/first_use.js";
 import { coarse, hitRate, hits, join, looked, sums, total } from "./overview/points.js";
-import { section } from "./parts.js";
+import { asking, section, share } from "./parts.js";
 
 /**
  * Ranges: how long each is, its step and that of the hit rate, and how often it is asked for again, in seconds. The
@@ -18,6 +20,8 @@ const RANGES = [
   { id: "7d", name: "7 d", title: "the last 7 days", seconds: 604_800, step: 3600, rate: 3600, again: 300 },
 ];
 let chosen = RANGES[0];
+/** After it could not be asked for. */
+const SOON_MS = 3_000;
 
 const TILES = [
   ["hit-rate", "Hit rate"],
@@ -81,16 +85,18 @@ function ledgers() {
     const { billed, saved } = sum[key];
     say(cells[index].billed, written(billed));
     say(cells[index].saved, written(saved));
-    say(cells[index].share, billed + saved > 0 ? format.percent(saved / (billed + saved)) : "–");
+    say(cells[index].share, format.percent(share(saved, billed + saved)));
   });
-  return { node, show };
+  const blank = () => cells.flatMap(Object.values).forEach((cell) => say(cell, "–"));
+  return { node, show, blank };
 }
 
-function mount(root, { api }) {
+function mount(root) {
   let points = [];
   let range = chosen;
-  let asking = null;
-  let last = 0;
+  /** Whether `points` are those of the range. */
+  let isLoaded = false;
+  let due = 0;
   let newest = null;
   let drawn = 0;
   let now = Infinity;
@@ -110,12 +116,14 @@ function mount(root, { api }) {
     lines({ ...common, title: "Latency of misses", series: quantiles("miss"), empty: "No misses." }),
     lines({ ...common, title: "Overhead of the gateway on misses", series: quantiles("overhead"), empty: "No misses." }),
   ];
-  const cards = (charts) => el("div", { class: "grid" }, charts.map((chart) => el("div", { class: "card" }, chart)));
+  const charts = [rate, ...timed, errors];
+  const cards = (some) => el("div", { class: "grid" }, some.map((chart) => el("div", { class: "card" }, chart)));
   const buttons = RANGES.map((one) => el("button", { type: "button", "aria-pressed": String(one === range), onclick: () => choose(one) }, one.name));
   const heading = el("span", null, range.title);
 
   put(root, start, board.node,
-    el("div", { class: "row spread ranges" }, el("div", { class: "choice", role: "group", "aria-label": "Range of time" }, buttons), problem),
+    el("div", { class: "row spread ranges" }, el("div", { class: "choice", role: "group", "aria-label": "Range of time" }, buttons), problem,
+      el("span", { class: "hint" }, "Hits: exact, by meaning, stale and shared calls.")),
     cards([rate, timed[0]]),
     section(["Billed and saved, ", heading], ledger.node, since),
     cards([...timed.slice(1), errors]));
@@ -124,22 +132,33 @@ function mount(root, { api }) {
     chosen = range = one;
     buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(RANGES[index] === one)));
     say(heading, one.title);
+    say(problem, "");
+    isLoaded = false;
     points = [];
+    ledger.blank();
+    for (const key of ["hit-rate", "saved", "errors"]) board.show(key, "–");
+    undrawn("Loading…");
     load();
   }
 
-  async function load() {
-    asking?.abort();
-    const mine = (asking = new AbortController());
-    last = Date.now();
-    try {
-      const history = await api.get(`/history?range=${range.id}`, { signal: mine.signal });
-      points = newest && range === RANGES[0] ? join(history.points, newest) : history.points;
-      say(problem, "");
-      draw(history.to);
-    } catch (error) {
-      if (!mine.signal.aborted) say(problem, `No history: ${inert(error.message, 300)}`);
-    }
+  /** Charts of which nothing is known, and why. */
+  function undrawn(unknown) {
+    for (const chart of charts) chart.redraw({ points: [], unknown });
+  }
+
+  const ask = asking((signal) => get(`/history?range=${range.id}`, { signal }), (history) => {
+    points = newest && range === RANGES[0] ? join(history.points, newest) : history.points;
+    isLoaded = true;
+    say(problem, "");
+    draw(history.to);
+  }, (error) => {
+    due = Date.now() + SOON_MS;
+    say(problem, `No history: ${inert(error.message, 300)}`);
+    if (!isLoaded) undrawn("Not known.");
+  });
+  function load() {
+    due = Date.now() + range.again * 1000;
+    ask();
   }
 
   function draw(moment) {
@@ -149,16 +168,17 @@ function mount(root, { api }) {
     const from = to - range.seconds;
     points = points.filter((point) => point.at >= from);
     drawn = to;
+    const across = { from, to, unknown: null };
     // What has only begun would make the charts jump; the numbers above have it already.
     const asked = points.filter((point) => total(point.requests) > 0 && now - point.at >= RANGES[0].step);
     const failed = points.filter((point) => total(point.errors) > 0);
-    rate.redraw({ points: coarse(asked, range.rate).filter(({ at }) => at >= from), step: range.rate, from, to });
-    for (const chart of timed) chart.redraw({ points: asked, step, from, to });
-    errors.redraw({ points: failed, step, from, to });
+    rate.redraw({ points: coarse(asked, range.rate).filter(({ at }) => at >= from), step: range.rate, ...across });
+    for (const chart of timed) chart.redraw({ points: asked, step, ...across });
+    errors.redraw({ points: failed, step, ...across });
     const sum = sums(points);
     ledger.show(sum);
-    const share = hitRate(sum.requests);
-    board.show("hit-rate", format.percent(share), share === null ? "nothing looked up yet" : `of ${format.count(looked(sum))} looked up`);
+    const rated = hitRate(sum.requests);
+    board.show("hit-rate", format.percent(rated), rated === null ? "nothing looked up yet" : `of ${format.count(looked(sum))} looked up`);
     board.show("saved", format.usd(sum.usd.saved), `${format.compact(sum.tokens.saved)} tokens in ${range.name}`);
     const failures = total(sum.errors);
     board.show("errors", format.count(failures), failures ? ORIGINS.map(({ name, value }) => (value(sum) ? `${format.count(value(sum))} ${name}` : "")).filter(Boolean).join(", ") : `none in ${range.name}`);
@@ -169,16 +189,16 @@ function mount(root, { api }) {
     board.show("rate", format.number(tick.requests_per_second), "mean of 10 seconds");
     board.show("in-flight", format.count(tick.in_flight.requests), format.bytes(tick.in_flight.bytes));
     const own = tick.latest?.latency_ms?.overhead ?? points.findLast((point) => point.latency_ms.overhead)?.latency_ms.overhead;
-    board.show("overhead", format.ms(own?.p95), own ? `p50 ${format.ms(own.p50)}` : "no misses yet");
+    board.show("overhead", format.ms(own?.p95), own ? `p50 ${format.ms(own.p50)}` : isLoaded ? "no misses yet" : "");
     say(since, `Since the start ${format.ago(tick.started_at)}: ${format.count(totals.billed_tokens)} tokens billed and ${format.count(totals.saved_tokens)} saved, ${format.usd(totals.billed_usd)} and ${format.usd(totals.saved_usd)}. What has no price counts as no dollars.`);
-    const isNew = points.length === 0 && hits(totals) + totals.miss + totals.bypass + totals.failed === 0;
+    const isNew = isLoaded && points.length === 0 && hits(totals) + totals.miss + totals.bypass + totals.failed === 0;
     update(start, isNew ? firstUse(location.origin, tick.providers) : null);
     const second = Math.floor(tick.at / 1000);
     const { latest, previous } = tick;
     const isGap = newest && latest && latest.at - newest.at > 2 * RANGES[0].step;
     newest = latest ?? newest;
-    if (Date.now() - last > range.again * 1000 || isGap) load();
-    else if (range === RANGES[0] && (latest || second >= drawn)) {
+    if (Date.now() > due || isGap) load();
+    else if (isLoaded && range === RANGES[0] && (latest || second >= drawn)) {
       // The first second of a step may have brought some more of the step before.
       if (previous) points = join(points, previous);
       if (latest) points = join(points, latest);
@@ -186,8 +206,9 @@ function mount(root, { api }) {
     }
   }
 
+  undrawn("Loading…");
   load();
-  return { tick: show, unmount: () => asking?.abort() };
+  return { tick: show, unmount: ask.end };
 }
 
 export const view = { id: "overview", title: "Overview", mount };

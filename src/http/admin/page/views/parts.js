@@ -1,7 +1,8 @@
 // Pieces that several views are made of.
 
-import { format } from "../api.js";
-import { el, fresh, inert, lines, say } from "../dom.js";
+import { format, get } from "../api.js";
+import { el, fresh, say } from "../dom.js";
+import { inert, lines } from "../text.js";
 
 /** Characters of a long text that are shown before somebody asks for more, and so many more each time. */
 const FIRST = 4_000;
@@ -80,10 +81,10 @@ export function failed(error, what) {
   return el("p", { class: "failure", role: "alert" }, inert(`${what}: ${error.message}`, 500));
 }
 
-/** Calls `run` once nobody has called for `wait` milliseconds; `now` at once. */
-export function rested(run, wait) {
+/** Calls `run` once nobody has called for the `wait` milliseconds that were said last; `now` at once. */
+export function rested(run) {
   let timer = 0;
-  const later = () => {
+  const later = (wait) => {
     clearTimeout(timer);
     timer = setTimeout(run, wait);
   };
@@ -97,11 +98,13 @@ export function rested(run, wait) {
 
 /**
  * Asks with `load(signal)` and gives the answer to `show`, unless it was asked again meanwhile: only the latest
- * question is answered. `fail` has what went wrong.
+ * question is answered. `fail` has what went wrong. `stop()` takes the question back, `end()` all that may come too.
  */
 export function asking(load, show, fail) {
   let current = null;
+  let isOver = false;
   const ask = async (...about) => {
+    if (isOver) return;
     current?.abort();
     const mine = new AbortController();
     current = mine;
@@ -115,6 +118,10 @@ export function asking(load, show, fail) {
   ask.stop = () => {
     current?.abort();
     current = null;
+  };
+  ask.end = () => {
+    isOver = true;
+    ask.stop();
   };
   return ask;
 }
@@ -143,6 +150,15 @@ export function every(wait, run) {
   };
 }
 
+/** Asks with `ask`, which is an `asking`, now and again as `every` does. Gives a function that ends both. */
+export function polling(wait, ask) {
+  const stop = every(wait, ask);
+  return () => {
+    stop();
+    ask.end();
+  };
+}
+
 /** `field=value&…` of those that have one. */
 export function queryOf(fields) {
   const query = new URLSearchParams();
@@ -151,6 +167,9 @@ export function queryOf(fields) {
   }
   return query.toString();
 }
+
+/** What Enter does in a form of several fields that has no other button. */
+export const submit = () => el("button", { type: "submit", hidden: true });
 
 /** A `<datalist>` that learns names as they are seen. */
 export function names() {
@@ -165,6 +184,22 @@ export function names() {
   };
   return list;
 }
+
+/** A `<datalist>` of the configured clients. `then(names)` has them; `end()` takes the question back. */
+export function clientNames(then = () => {}) {
+  const list = names();
+  const ask = asking((signal) => get("/clients", { signal }), ({ clients }) => {
+    const all = clients.map((one) => one.name);
+    list.learn(all);
+    then(all);
+  }, () => {});
+  list.end = ask.end;
+  ask();
+  return list;
+}
+
+/** What share of `all` a `part` is; `null` of nothing. */
+export const share = (part, all) => (all > 0 ? part / all : null);
 
 /** A line that says what is going on, for those who hear the page too. */
 export function status(text = "") {

@@ -1,10 +1,14 @@
 // The providers: how each fares, what is left of its limits, what it costs; breakers by hand, and test calls.
 
-import { format } from "../api.js";
-import { el, inert, put, say, update, table } from "../dom.js";
+import { format, get } from "../api.js";
+import { el, put, say } from "../dom.js";
+import { inert } from "../text.js";
+import { update } from "../update.js";
+import { table } from "../widgets.js";
 import { meter } from "./meter.js";
-import { chip, every, facts } from "./parts.js";
-import { askForce, STATES, test } from "./providers/acts.js";
+import { asking, chip, facts, polling } from "./parts.js";
+import { askForce, test } from "./providers/acts.js";
+import { BREAKERS, counted } from "./words.js";
 
 const OFTEN_MS = 5_000;
 const UNITS = { requests: "requests/min", tokens: "tokens/min", concurrent: "at once" };
@@ -23,7 +27,7 @@ function errors(by) {
 }
 
 function breaker({ breaker: is }) {
-  const { name, kind } = STATES[is.state] ?? { name: is.state, kind: "" };
+  const [name, kind] = BREAKERS[is.state] ?? [is.state, ""];
   const notes = [];
   if (is.forced) notes.push("set by hand");
   if (is.since_seconds !== null && is.since_seconds !== undefined) notes.push(`for ${format.seconds(is.since_seconds)}`);
@@ -36,12 +40,12 @@ function breaker({ breaker: is }) {
 function history(model) {
   const all = [...(model.history ?? [])].reverse();
   if (all.length === 0) return null;
-  const named = (state) => STATES[state]?.name ?? inert(state, 20);
-  return el("details", null, el("summary", null, `${format.count(all.length)} ${all.length === 1 ? "change" : "changes"}`),
+  const named = (state) => BREAKERS[state]?.[0] ?? inert(state, 20);
+  return el("details", null, el("summary", null, counted(all.length, "change")),
     el("ol", { class: "plain changes" }, all.map(({ at, from, to }) => el("li", null, el("time", null, format.time(at)), ` ${named(from)} → ${named(to)}`))));
 }
 
-function mount(root, { api }) {
+function mount(root) {
   const problem = el("p", { class: "failure", role: "status" });
   const place = el("div", null, el("p", { class: "empty" }, "Loading…"));
   const since = el("p", { class: "hint" });
@@ -49,13 +53,13 @@ function mount(root, { api }) {
 
   function buttons(provider, model) {
     const name = `${inert(provider.name, 60)}/${inert(model.model, 80)}`;
-    const force = (state, label) => el("button", { type: "button", class: "small", "aria-label": `${label}: ${name}`, onclick: () => askForce({ api, provider: provider.name, model: model.model, state, then: load }) }, label);
+    const force = (state, label) => el("button", { type: "button", class: "small", "aria-label": `${label}: ${name}`, onclick: () => askForce({ provider: provider.name, model: model.model, state, then: ask }) }, label);
     const is = model.breaker;
     return el("div", { class: "actions" },
       is.forced === "open" ? null : force("open", "Open"),
       is.forced === "closed" ? null : force("closed", "Close"),
       is.forced ? force("auto", "Automatic") : null,
-      el("button", { type: "button", class: "small", "aria-label": `Test: ${name}`, onclick: () => test({ api, provider: provider.name, model: model.model, then: load }) }, "Test"));
+      el("button", { type: "button", class: "small", "aria-label": `Test: ${name}`, onclick: () => test({ provider: provider.name, model: model.model, then: ask }) }, "Test"));
   }
 
   const below = (text) => el("small", { class: "below" }, text);
@@ -85,26 +89,19 @@ function mount(root, { api }) {
     return el("section", { class: "part", dataset: { key: provider.name }, "aria-label": `Provider ${inert(provider.name, 60)}` },
       el("div", { class: "row spread" },
         el("div", { class: "row" }, el("h2", null, inert(provider.name, 60)), chip(provider.active ? "active" : "inactive", provider.active ? "good" : ""), el("span", { class: "dim" }, inert(provider.kind, 40)), el("code", { class: "dim" }, inert(provider.base_url, 200))),
-        provider.active ? el("button", { type: "button", class: "small", onclick: () => test({ api, provider: provider.name, model: null, then: load }), "aria-label": `Test ${inert(provider.name, 60)}` }, "Test") : null),
+        provider.active ? el("button", { type: "button", class: "small", onclick: () => test({ provider: provider.name, model: null, then: ask }), "aria-label": `Test ${inert(provider.name, 60)}` }, "Test") : null),
       provider.reason ? el("p", { class: "dim" }, inert(provider.reason, 500)) : null,
       counted.length ? facts(counted) : null,
       provider.active ? table({ caption: `Models of ${inert(provider.name, 60)}`, columns: columns(provider), rows: provider.models ?? [], key: ({ model }) => model, empty: "No model was asked yet." }) : null);
   }
 
-  async function load() {
-    try {
-      const { providers, since: start } = await api.get("/providers");
-      say(problem, "");
-      say(since, start ? `Counted since ${format.time(start)}. Latency is until the answer began.` : "");
-      const sorted = [...providers].sort((a, b) => Number(b.active) - Number(a.active));
-      update(place, sorted.length ? sorted.map(card) : el("p", { class: "empty" }, "No provider is configured."));
-    } catch (error) {
-      say(problem, `No numbers: ${inert(error.message, 300)}`);
-    }
-  }
-
-  const stop = every(OFTEN_MS, load);
-  return { unmount: stop };
+  const ask = asking((signal) => get("/providers", { signal }), ({ providers, since: start }) => {
+    say(problem, "");
+    say(since, start ? `Counted since ${format.time(start)}. Latency is until the answer began.` : "");
+    const sorted = [...providers].sort((a, b) => Number(b.active) - Number(a.active));
+    update(place, sorted.length ? sorted.map(card) : el("p", { class: "empty" }, "No provider is configured."));
+  }, (error) => say(problem, `No numbers: ${inert(error.message, 300)}`));
+  return { unmount: polling(OFTEN_MS, ask) };
 }
 
 export const view = { id: "providers", title: "Providers", mount };

@@ -1,8 +1,11 @@
 // The latest requests, and what took how long in one of them.
 
 import { format, get } from "../api.js";
-import { el, field, inert, put, table, update } from "../dom.js";
-import { asking, cell, every, failed, link, names, near, queryOf, rested, status, word } from "./parts.js";
+import { el, put } from "../dom.js";
+import { inert } from "../text.js";
+import { update } from "../update.js";
+import { field, table } from "../widgets.js";
+import { asking, cell, every, failed, link, names, near, queryOf, rested, status, submit, word } from "./parts.js";
 import { detail, way } from "./requests/detail.js";
 
 const PAGE = 100;
@@ -36,24 +39,41 @@ function list(root) {
   let older = [];
   let latest = [];
   let hasOlder = false;
+  /** From when older ones are asked for: newer ones would leave a hole between the two, and move all of them away. */
+  let isHeld = false;
+  /** Why there are no older ones to be had. */
+  let without = null;
+  let about = null;
 
   const load = (signal, before) => get(`/requests?${queryOf({ limit: PAGE, before, ...wanted })}`, { signal });
-  const fail = (error) => {
-    said.say("");
-    update(results, failed(error, "The requests can't be shown"));
-  };
   const ask = asking(load, (answer) => {
     latest = answer.requests;
     hasOlder = latest.length === PAGE;
-    show(answer);
-  }, fail);
+    about = answer;
+    show();
+  }, (error) => {
+    said.say("");
+    update(results, failed(error, "The requests can't be shown"));
+  });
   const askOlder = asking(load, (answer) => {
     older = [...older, ...answer.requests];
     hasOlder = answer.requests.length === PAGE;
-    show(answer);
-  }, fail);
+    about = answer;
+    show();
+  }, (error) => {
+    isHeld = older.length > 0;
+    without = error;
+    show();
+  });
+  const next = (seq) => {
+    isHeld = true;
+    without = null;
+    ask.stop();
+    return askOlder(seq);
+  };
 
-  function show({ capacity, remembered, captures }) {
+  function show() {
+    const { capacity, remembered, captures } = about;
     const rows = [...latest, ...older];
     clients.learn(rows.map((one) => one.client));
     models.learn(rows.map((one) => one.asked_model));
@@ -71,15 +91,17 @@ function list(root) {
       rows,
       key: (one) => String(one.seq),
       empty: isFiltered ? "No remembered request is like that." : "No request yet. They appear here as they end.",
-    }), rows.length > 0 && hasOlder ? el("p", { class: "pager" }, el("button", { type: "button", class: "plain", onclick: () => askOlder(rows.at(-1).seq) }, "Show older ones")) : null);
+    }), rows.length > 0 && hasOlder ? el("p", { class: "pager" }, el("button", { type: "button", class: "plain", onclick: () => next(rows.at(-1).seq) }, "Show older ones"), without && failed(without, "They can't be shown")) : null);
   }
 
   const again = () => {
     older = [];
+    isHeld = false;
+    without = null;
     askOlder.stop();
     return ask();
   };
-  const later = rested(again, TYPED_MS);
+  const later = rested(again);
   const inputs = {
     way: el("select", null, WAYS.map(([value, label]) => el("option", { value }, label))),
     client: el("input", { type: "text", list: clients.id, autocomplete: "off" }),
@@ -88,13 +110,13 @@ function list(root) {
   };
   for (const [name, input] of Object.entries(inputs)) input.value = wanted[name];
   const form = el("form", { class: "filter", role: "search", "aria-label": "Find requests" },
-    el("div", { class: "filters" }, field("Answered", inputs.way), field("Client", inputs.client), field("Asked model", inputs.model), field("Request id", inputs.id)), clients, models);
+    el("div", { class: "filters" }, field("Answered", inputs.way), field("Client", inputs.client), field("Asked model", inputs.model), field("Request id", inputs.id)), clients, models, submit());
   const read = () => {
     for (const [name, input] of Object.entries(inputs)) wanted[name] = input.value.trim();
   };
   form.oninput = () => {
     read();
-    later();
+    later(TYPED_MS);
   };
   form.onsubmit = (event) => {
     event.preventDefault();
@@ -106,9 +128,8 @@ function list(root) {
       el("div", { class: "actions" }, el("label", { class: "inline" }, auto, " every 5 s"), el("button", { type: "button", class: "plain", onclick: again }, "Refresh"))),
     results));
   let isFirst = true;
-  // Older ones would move away below: the list stands still until "Refresh" while they are shown.
   const stop = every(OFTEN_MS, () => {
-    const isWanted = isFirst || (auto.checked && older.length === 0);
+    const isWanted = isFirst || (auto.checked && !isHeld);
     isFirst = false;
     return isWanted ? ask() : undefined;
   });
@@ -116,8 +137,8 @@ function list(root) {
     unmount() {
       stop();
       later.stop();
-      ask.stop();
-      askOlder.stop();
+      ask.end();
+      askOlder.end();
     },
   };
 }

@@ -1,20 +1,22 @@
 // Why: what the cache and the routes would do with a request, or with two prompts, without asking a provider.
 
 import { format, get, post } from "../api.js";
-import { el, field, fresh, inert, put } from "../dom.js";
-import { asking, failed, names, status, word } from "./parts.js";
+import { el, fresh, put } from "../dom.js";
+import { inert } from "../text.js";
+import { field } from "../widgets.js";
+import { asking, clientNames, failed, names, status, word } from "./parts.js";
 import { compared } from "./why/compared.js";
 import { explained } from "./why/explained.js";
 
 const TABS = [["request", "One request"], ["two", "Two prompts"], ["recent", "A recent request"]];
 const RECENT = 100;
 
-/** What was typed last: it is there again when somebody comes back. */
-const typed = { request: "", model: "", client: "", headers: "", a: "", b: "" };
+/** What was typed last: it is there again when somebody comes back. Of the client, `null` is that nobody has said one. */
+const typed = { request: "", model: "", client: null, headers: "", a: "", b: "" };
 
 /** Keeps what is typed. */
 function remembered(name, input) {
-  input.value = typed[name];
+  input.value = typed[name] ?? "";
   input.addEventListener("input", () => {
     typed[name] = input.value;
   });
@@ -49,9 +51,17 @@ function headersOf(text) {
 function mount(root, context) {
   const result = el("div", { class: "result", tabindex: "-1" });
   const said = status();
-  const [models, clients] = [names(), names()];
+  const models = names();
+  let first = null;
+  /** The field of the client, where there is one. */
+  let asWhom = null;
+  const clients = clientNames((all) => {
+    first = all[0] ?? null;
+    if (asWhom && typed.client === null) asWhom.value = typed.client = first ?? "";
+  });
+  /** What the panel asks by itself. */
+  let ofPanel = null;
   const wish = context.query.get("request");
-  const ends = [];
 
   const tell = (error) => {
     said.say("");
@@ -64,11 +74,14 @@ function mount(root, context) {
   };
   const explain = asking((signal, body) => post("/why", body, { signal }), shown(explained), tell);
   const compare = asking((signal, body) => post("/compare", body, { signal }), shown(compared), tell);
-  ends.push(explain.stop, compare.stop);
-  /** Runs one of them; the other's answer is no longer waited for. */
+  const open = asking((signal, seq) => get(`/requests/${encodeURIComponent(seq)}`, { signal }), opened, (error) => {
+    tell(error.status === 404 ? new Error("this request is not remembered any more") : error);
+  });
+  const askModels = asking((signal) => get("/threshold", { signal }), ({ classes }) => models.learn(classes.map((one) => one.model)), () => {});
+  /** Takes back what was asked last: nobody waits for its answer any more. */
+  const stop = () => [explain, compare, open].forEach((one) => one.stop());
   const run = (which, make) => {
-    explain.stop();
-    compare.stop();
+    stop();
     try {
       const body = make();
       said.say("Looking…");
@@ -81,11 +94,12 @@ function mount(root, context) {
   function request() {
     const text = remembered("request", el("textarea", { rows: "7", spellcheck: "false" }));
     const model = remembered("model", el("input", { type: "text", list: models.id, autocomplete: "off", placeholder: "as in the request, or auto" }));
-    const client = remembered("client", el("input", { type: "text", list: clients.id, autocomplete: "off" }));
+    typed.client ??= first;
+    const client = (asWhom = remembered("client", el("input", { type: "text", list: clients.id, autocomplete: "off" })));
     const headers = remembered("headers", el("textarea", { rows: "2", spellcheck: "false", placeholder: "x-refrain-cache-policy: strict" }));
     const form = el("form", null,
       field("A prompt, or a chat request as JSON", text),
-      el("div", { class: "filters" }, field("Model", model), field("As the client", client)),
+      el("div", { class: "filters" }, field("Model", model), field("As the client", client, "Where clients are configured, it has to be one of them.")),
       el("details", { open: typed.headers !== "" }, el("summary", null, "Headers"), field("Headers of the request, one on a line", headers, "Only those that steer the gateway matter.")),
       el("div", { class: "actions" }, el("button", { type: "submit", class: "primary" }, "Explain")));
     form.onsubmit = (event) => {
@@ -116,45 +130,45 @@ function mount(root, context) {
   function recent() {
     const choice = el("select", { disabled: true }, el("option", { value: "" }, "Loading…"));
     const note = el("p", { class: "hint" });
-    const open = el("button", { type: "submit", class: "primary", disabled: true }, "Explain");
-    const form = el("form", null, field("A recent request", choice), note, el("div", { class: "actions" }, open));
+    const button = el("button", { type: "submit", class: "primary", disabled: true }, "Explain");
+    const form = el("form", null, field("A recent request", choice), note, el("div", { class: "actions" }, button));
     form.onsubmit = (event) => {
       event.preventDefault();
       if (choice.value !== "") openRecent(choice.value);
     };
-    get(`/requests?limit=${RECENT}`).then(({ captures, capacity, requests }) => {
+    ofPanel = asking((signal) => get(`/requests?limit=${RECENT}`, { signal }), ({ captures, capacity, requests }) => {
       const openable = requests.filter((one) => one.has_content);
       const label = (one) => `${format.time(one.at / 1000)}  ${one.way ?? "failed"}  ${inert(one.asked_model ?? "–", 50)}${one.client === null ? "" : `  ${inert(one.client, 30)}`}`;
       put(choice, openable.length === 0 ? el("option", { value: "" }, "none") : openable.map((one) => el("option", { value: String(one.seq) }, label(one))));
       if (wish !== null && openable.some((one) => String(one.seq) === wish)) choice.value = wish;
-      choice.disabled = open.disabled = openable.length === 0;
+      choice.disabled = button.disabled = openable.length === 0;
       if (capacity === 0) put(note, "No request is remembered: ", word("telemetry.recent_requests"), " is 0.");
       else if (!captures) put(note, "The contents of requests are not kept, so none can be opened here. To keep them from now on, set ", word("capture_content = true"), " under ", word("[telemetry]"), " in the configuration.");
       else put(note, openable.length === 0 ? "No remembered request has its content." : "Asked again as things are now: the cache may have learned or forgotten something since.");
-    }, tell);
+    }, (error) => {
+      put(choice, el("option", { value: "" }, "–"));
+      put(note, inert(`They can't be listed: ${error.message}`, 500));
+    });
+    ofPanel();
     return form;
   }
 
-  async function openRecent(seq) {
-    explain.stop();
-    compare.stop();
-    said.say("Looking…");
+  function openRecent(seq) {
     put(result);
-    try {
-      const one = await get(`/requests/${encodeURIComponent(seq)}`);
-      if (one.request === null) {
-        said.say("");
-        const why = one.has_content ? "it came in a form other than a chat request, which Why does not read." : "its content is not kept (capture_content in the section telemetry of the configuration).";
-        put(result, el("p", { class: "failure", role: "alert" }, `This request can't be opened: ${why}`));
-        return;
-      }
-      typed.request = JSON.stringify(one.request, null, 2);
-      typed.client = one.client ?? "";
-      typed.model = "";
-      run(explain, () => ({ request: one.request, client: one.client, headers: null }));
-    } catch (error) {
-      tell(error.status === 404 ? new Error("this request is not remembered any more") : error);
+    run(open, () => seq);
+  }
+
+  function opened(one) {
+    if (one.request === null) {
+      said.say("");
+      const why = one.has_content ? "it came in a form other than a chat request, which Why does not read." : "its content is not kept (capture_content in the section telemetry of the configuration).";
+      put(result, el("p", { class: "failure", role: "alert" }, `This request can't be opened: ${why}`));
+      return;
     }
+    typed.request = JSON.stringify(one.request, null, 2);
+    typed.client = one.client;
+    typed.model = "";
+    run(explain, () => ({ request: one.request, client: one.client, headers: null }));
   }
 
   const panels = { request, two, recent };
@@ -177,8 +191,9 @@ function mount(root, context) {
       button.tabIndex = at === index ? 0 : -1;
     });
     panel.setAttribute("aria-labelledby", buttons[index].id);
-    explain.stop();
-    compare.stop();
+    stop();
+    ofPanel?.end();
+    ofPanel = asWhom = null;
     said.say("");
     put(result);
     put(panel, panels[TABS[index][0]]());
@@ -189,9 +204,8 @@ function mount(root, context) {
     el("div", { role: "tablist", "aria-label": "What to explain", class: "tabs" }, buttons), panel, said, result, models, clients));
   choose(wish === null ? 0 : 2);
   if (wish !== null) openRecent(wish);
-  get("/clients").then(({ clients: all }) => clients.learn(all.map((one) => one.name)), () => {});
-  get("/threshold").then(({ classes }) => models.learn(classes.map((one) => one.model)), () => {});
-  return { unmount: () => ends.forEach((end) => end()) };
+  askModels();
+  return { unmount: () => [explain, compare, open, askModels, clients, ofPanel].forEach((one) => one?.end()) };
 }
 
 export const view = { id: "why", title: "Why", mount };

@@ -1,16 +1,19 @@
 // Finds entries by their words or by their meaning.
 
 import { format, get, post } from "../../api.js";
-import { el, field, inert, table, update } from "../../dom.js";
-import { asking, chip, failed, link, names, near, queryOf, rested, section, status } from "../parts.js";
+import { el } from "../../dom.js";
+import { inert } from "../../text.js";
+import { update } from "../../update.js";
+import { field, table } from "../../widgets.js";
+import { asking, chip, clientNames, failed, link, names, near, queryOf, rested, section, status, submit } from "../parts.js";
+import { manyEntries } from "../words.js";
+import { isSpan } from "./span.js";
 
 const PAGE = 50;
 const FOUND = 20;
 const TYPED_MS = 300;
 /** A search by meaning costs an embedding. */
 const MEANT_MS = 700;
-/** `36h`, `7d`, `1h 30m`. */
-export const SPAN = /^\s*(\d+\s*[a-z]+\s*)+$/i;
 
 const NOTHING = { text: "", by: "words", model: "", client: "", namespace: "", tag: "", older_than: "", younger_than: "", pinned: false, sort: "newest", offset: 0 };
 /** What was looked for last: it is there again when an entry is closed. */
@@ -42,7 +45,7 @@ function marks(entry) {
 /** The browser. `selector()` is what of the filter also means entries to export. */
 export function browser() {
   const inputs = {};
-  const [models, clients, namespaces, tags] = [names(), names(), names(), names()];
+  const [models, clients, namespaces, tags] = [names(), clientNames(), names(), names()];
   const results = el("div", { class: "results" });
   const count = status();
   const input = (name, props) => (inputs[name] = el("input", { type: "text", autocomplete: "off", spellcheck: "false", value: wanted[name], ...props }));
@@ -51,8 +54,7 @@ export function browser() {
     count.say("");
     update(results, failed(error, "The entries can't be shown"));
   });
-  const later = rested(ask, TYPED_MS);
-  const muchLater = rested(ask, MEANT_MS);
+  const later = rested(ask);
 
   async function load(signal) {
     const { by, text, offset, ...filter } = wanted;
@@ -76,7 +78,7 @@ export function browser() {
       ask();
       return;
     }
-    count.say(byMeaning ? (unavailable ? "" : `The ${entries.length} nearest`) : `${format.count(total)} ${total === 1 ? "entry" : "entries"}`);
+    count.say(byMeaning ? (unavailable ? "" : `The ${entries.length} nearest`) : manyEntries(total));
     const isFiltered = Object.entries(NOTHING).some(([key, value]) => !["sort", "by", "offset"].includes(key) && wanted[key] !== value);
     update(results,
       unavailable ? el("p", { class: "failure" }, inert(`A search by meaning is not possible: ${unavailable}`, 300)) : table({
@@ -93,7 +95,7 @@ export function browser() {
     if (total <= PAGE) return null;
     const go = (offset) => {
       wanted.offset = offset;
-      ask();
+      later.now();
     };
     const { offset } = wanted;
     return el("nav", { class: "pager", "aria-label": "Pages of entries" },
@@ -106,14 +108,8 @@ export function browser() {
   function read() {
     let isRight = true;
     for (const [name, one] of Object.entries(inputs)) {
-      const value = one.type === "checkbox" ? one.checked : one.value.trim();
-      if (name === "older_than" || name === "younger_than") {
-        const isSpan = value === "" || SPAN.test(value);
-        one.toggleAttribute("aria-invalid", false);
-        if (!isSpan) one.setAttribute("aria-invalid", "true");
-        isRight &&= isSpan;
-      }
-      wanted[name] = value;
+      if (name === "older_than" || name === "younger_than") isRight = isSpan(one) && isRight;
+      wanted[name] = one.type === "checkbox" ? one.checked : one.value.trim();
     }
     wanted.by = form.querySelector("input[name=by]:checked").value;
     wanted.offset = 0;
@@ -121,13 +117,13 @@ export function browser() {
     return isRight;
   }
   const changed = () => {
-    if (read()) (wanted.by === "meaning" ? muchLater : later)();
+    if (read()) later(wanted.by === "meaning" ? MEANT_MS : TYPED_MS);
+    else later.stop();
   };
 
   const by = (value, label) => el("label", null, el("input", { type: "radio", name: "by", value, checked: wanted.by === value }), ` ${label}`);
   inputs.sort = el("select", { value: wanted.sort },
     [["newest", "newest first"], ["uses", "most used"], ["saved", "most saved"], ["size", "largest"]].map(([value, label]) => el("option", { value }, label)));
-  inputs.sort.value = wanted.sort;
   const form = el("form", { class: "filter", role: "search", "aria-label": "Find entries" },
     el("div", { class: "search" },
       field("Search prompts and answers", input("text", { type: "search", maxlength: "2000" })),
@@ -141,11 +137,12 @@ export function browser() {
       field("Younger than", input("younger_than", { placeholder: "7d", size: "6" })),
       field("Sort", inputs.sort),
       field("Pinned only", (inputs.pinned = el("input", { type: "checkbox", checked: wanted.pinned })))),
-    models, clients, namespaces, tags);
+    models, clients, namespaces, tags, submit());
   form.oninput = changed;
   form.onsubmit = (event) => {
     event.preventDefault();
-    if (read()) ask();
+    if (read()) later.now();
+    else later.stop();
   };
   const clear = el("button", { type: "button", class: "plain", onclick() {
     wanted = { ...NOTHING };
@@ -155,20 +152,18 @@ export function browser() {
     }
     form.querySelector("input[value=words]").checked = true;
     read();
-    ask();
+    later.now();
   } }, "Clear the filter");
 
-  get("/clients").then(({ clients: all }) => clients.learn(all.map((one) => one.name)), () => {});
-  if (!wanted.text) inputs.text.value = "";
   ask();
   return {
     node: section("Entries", form, el("div", { class: "found" }, count, clear), results),
-    refresh: () => ask(),
+    refresh: () => later.now(),
     selector: () => ({ model: wanted.model, client: wanted.client, namespace: wanted.namespace, tag: wanted.tag, older_than: wanted.older_than, younger_than: wanted.younger_than, pinned: wanted.pinned }),
     stop() {
       later.stop();
-      muchLater.stop();
-      ask.stop();
+      ask.end();
+      clients.end();
     },
   };
 }

@@ -1,7 +1,9 @@
 // One entry: what was asked, what is answered, what it saved, and what is near it.
 
 import { del, format, get, post } from "../../api.js";
-import { dialog, el, inert, put, table, toast } from "../../dom.js";
+import { el, put } from "../../dom.js";
+import { inert } from "../../text.js";
+import { busy, dialog, table, toast } from "../../widgets.js";
 import { asking, chip, facts, failed, link, near, section, status, whole, word } from "../parts.js";
 
 const NEIGHBOURS = [
@@ -45,14 +47,12 @@ export function entry(root, context, id) {
   });
 
   async function pin(kept, button) {
-    button.disabled = true;
     try {
-      await post(`${path}/pin`, { pinned: !kept.pinned });
+      await busy([button], () => post(`${path}/pin`, { pinned: !kept.pinned }));
       toast(kept.pinned ? "No longer pinned" : "Pinned: it stays until it is unpinned, deleted or purged", "good");
       await ask();
       content.querySelector("button.pin")?.focus();
     } catch (error) {
-      button.disabled = false;
       toast(`It can't be ${kept.pinned ? "unpinned" : "pinned"}: ${error.message}`, "bad");
     }
   }
@@ -108,5 +108,5 @@ export function entry(root, context, id) {
   }
 
   ask();
-  return { unmount: ask.stop };
+  return { unmount: ask.end };
 }

@@ -2,8 +2,12 @@
 
 import { format } from "../../api.js";
 import { histogram } from "../../chart.js";
-import { el, inert, say, table, update } from "../../dom.js";
+import { el, say } from "../../dom.js";
+import { inert } from "../../text.js";
+import { update } from "../../update.js";
+import { table } from "../../widgets.js";
 import { near, pointOf, section, tally, word } from "../parts.js";
+import { WHYS, counted } from "../words.js";
 
 const TILES = [
   ["entries", "Entries"],
@@ -16,12 +20,11 @@ const TILES = [
 const INDEXES = { flat: "flat", graph: "graph", both: "mixed", none: "none" };
 /** Labels of marks that are nearer to each other would lie on each other. */
 const APART = 0.06;
-const WHYS = { start: "as configured", relaxed: "lowered by what was learned", raised: "raised by what was learned" };
 
 /** How sure it is that few hits are wrong, in words. */
 function sureness(known) {
   if (!known.sample) return "not measured yet";
-  return `at most ${format.percent(known.false_hits_at_most)} wrong, 90 % confidence, ${format.count(known.sample)} ${known.sample === 1 ? "comparison" : "comparisons"}`;
+  return `at most ${format.percent(known.false_hits_at_most)} wrong, 90 % confidence, ${counted(known.sample, "comparison")}`;
 }
 
 function interval({ sample, interval: between }) {

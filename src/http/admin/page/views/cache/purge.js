@@ -1,9 +1,12 @@
-// Forgets what is selected: counted first, and then exactly what was counted.
+// Forgets what is selected, once it was counted. It is selected anew: what has come to fit meanwhile goes too.
 
 import { format, post } from "../../api.js";
-import { el, field, inert, toast } from "../../dom.js";
+import { el } from "../../dom.js";
+import { inert } from "../../text.js";
+import { busy, field, toast } from "../../widgets.js";
 import { folded, status } from "../parts.js";
-import { SPAN } from "./browser.js";
+import { manyEntries } from "../words.js";
+import { isSpan } from "./span.js";
 
 const PINNED = [["", "pinned ones too"], ["false", "not the pinned ones"], ["true", "only the pinned ones"]];
 const NAMES = [
@@ -42,23 +45,19 @@ export function purge(purged) {
     return pinned.value === "" ? selected : { ...selected, pinned: pinned.value === "true" };
   }
 
-  /** The button does only what was counted: any change of the form takes it away. */
+  /** The button is for the selection that was counted: any change of the form takes it away. */
   function guard() {
     const isCounted = counted !== null && counted.of === JSON.stringify(selector());
     if (counted !== null && !isCounted) result.say("The selection has changed. Count again.");
     if (!isCounted) counted = null;
     for (const [name] of NAMES) {
-      const value = inputs[name].value.trim();
-      const isWrong = (name === "older_than" || name === "younger_than") && value !== "" && !SPAN.test(value);
-      if (isWrong) inputs[name].setAttribute("aria-invalid", "true");
-      else inputs[name].removeAttribute("aria-invalid");
+      if (name === "older_than" || name === "younger_than") isSpan(inputs[name]);
       inputs[name].disabled = everything.checked;
     }
     pinned.disabled = everything.checked;
     forgetting.disabled = counted === null || counted.entries === 0;
-    forgetting.textContent = counted === null ? "Forget" : `Forget ${many(counted.entries)}`;
+    forgetting.textContent = counted === null ? "Forget" : `Forget ${manyEntries(counted.entries)}`;
   }
-  const many = (entries) => `${format.count(entries)} ${entries === 1 ? "entry" : "entries"}`;
 
   async function count() {
     const wanted = selector();
@@ -68,18 +67,15 @@ export function purge(purged) {
       result.say("Say what to forget: at least one of the fields, or everything.");
       return;
     }
-    counting.disabled = true;
     try {
-      const { entries, bytes } = await post("/cache/purge", { ...wanted, dry_run: true });
+      const { entries, bytes } = await busy([counting], () => post("/cache/purge", { ...wanted, dry_run: true }));
       if (JSON.stringify(selector()) !== JSON.stringify(wanted)) return;
       counted = { of: JSON.stringify(wanted), entries };
-      result.say(entries === 0 ? `No entry ${inWords(wanted)}.` : `${many(entries)}, ${format.bytes(bytes)}, ${inWords(wanted)}. Nothing is forgotten yet.`);
+      result.say(entries === 0 ? `No entry ${inWords(wanted)}.` : `${manyEntries(entries)}, ${format.bytes(bytes)}, ${inWords(wanted)}. Nothing is forgotten yet.`);
     } catch (error) {
       result.say(inert(`Not counted: ${error.message}`, 500));
-    } finally {
-      counting.disabled = false;
-      guard();
     }
+    guard();
   }
 
   async function forget() {
@@ -89,8 +85,8 @@ export function purge(purged) {
     try {
       const { entries, bytes } = await post("/cache/purge", { ...wanted, dry_run: false });
       counted = null;
-      result.say(`${many(entries)}, ${format.bytes(bytes)}, forgotten.`);
-      toast(`${many(entries)} forgotten`, "good");
+      result.say(`${manyEntries(entries)}, ${format.bytes(bytes)}, forgotten.`);
+      toast(`${manyEntries(entries)} forgotten`, "good");
       purged();
     } catch (error) {
       result.say(inert(`Nothing is forgotten: ${error.message}`, 500));

@@ -1,8 +1,11 @@
 // Entries out to a file and in from one, as lines of JSON.
 
 import { download, format, post } from "../../api.js";
-import { el, field, inert, put, table, toast } from "../../dom.js";
+import { el, put } from "../../dom.js";
+import { inert } from "../../text.js";
+import { busy, field, table, toast } from "../../widgets.js";
 import { failed, folded, queryOf, status } from "../parts.js";
+import { counted, manyEntries } from "../words.js";
 
 /** Errors that are shown; a broken file has one for each line. */
 const SHOWN = 200;
@@ -18,58 +21,64 @@ export function transfer(selector, imported) {
   const exporting = el("button", { type: "button", class: "plain", onclick: save }, "Export what the filter selects");
   const report = el("div", { class: "report" });
   const picker = el("input", { type: "file", accept: ".jsonl,.ndjson,.json,application/x-ndjson", onchange: check });
+  /** How many files were picked. */
+  let turn = 0;
 
   async function save() {
-    exporting.disabled = true;
     said.say("Exporting…");
     try {
       const query = queryOf(selector());
       const day = new Date().toISOString().slice(0, 10);
-      await download(`/cache/export${query ? `?${query}` : ""}`, `refrain-cache-${day}.jsonl`);
+      await busy([exporting], () => download(`/cache/export${query ? `?${query}` : ""}`, `refrain-cache-${day}.jsonl`));
       said.say("");
     } catch (error) {
       said.say(inert(`Not exported: ${error.message}`, 500));
-    } finally {
-      exporting.disabled = false;
     }
   }
 
   /** Checks the whole file; nothing is taken in. */
   async function check() {
     const [file] = picker.files;
-    put(report);
     if (!file) return;
+    // A file of the same name is picked again once it is corrected.
+    picker.value = "";
+    const mine = (turn += 1);
     const name = inert(file.name, 80);
     put(report, status(`Checking ${name}, ${format.bytes(file.size)}…`));
     let checked;
     try {
       checked = await post("/cache/import?dry_run=true", file);
     } catch (error) {
-      if (picker.files[0] === file) put(report, refusal(error, name));
+      if (turn === mine) put(report, refusal(error, name));
       return;
     }
-    if (picker.files[0] !== file) return;
+    if (turn !== mine) return;
     if (checked.errors?.length) {
       put(report, refusal({ message: "", body: checked }, name));
       return;
     }
-    const take = el("button", { type: "button", class: "primary", onclick: () => bring(file, take) }, `Import ${entries(checked.imported)}`);
+    const take = el("button", { type: "button", class: "primary", onclick: () => bring(file, take) }, `Import ${manyEntries(checked.imported)}`);
     take.disabled = checked.imported === 0;
     put(report, status(`${name}: ${sums(checked)}. Nothing is imported yet.`), el("div", { class: "actions" }, take));
     take.focus();
   }
 
   async function bring(file, button) {
+    const mine = turn;
     button.disabled = true;
+    let told;
     try {
       const done = await post("/cache/import?dry_run=false", file);
-      put(report, status(`${sums(done)}.`));
-      toast(`${entries(done.imported)} imported`, "good");
-      picker.value = "";
+      told = status(`${sums(done)}.`);
+      toast(`${manyEntries(done.imported)} imported`, "good");
       imported();
     } catch (error) {
-      put(report, refusal(error, inert(file.name, 80)));
+      told = refusal(error, inert(file.name, 80));
     }
+    // Another file may have been picked meanwhile.
+    if (turn !== mine) return;
+    put(report, told);
+    picker.focus();
   }
 
   /** What is wrong with a file, line by line. */
@@ -84,10 +93,9 @@ export function transfer(selector, imported) {
       refused > shown.length && el("p", { class: "hint" }, `The first ${format.count(shown.length)} are shown.`));
   }
 
-  const entries = (many) => `${format.count(many)} ${many === 1 ? "entry" : "entries"}`;
   function sums({ lines, imported: good, skipped, refused }) {
     const rest = [skipped && `${format.count(skipped)} skipped, as newer ones are kept`, refused && `${format.count(refused)} refused`].filter(Boolean);
-    return [`${format.count(lines)} ${lines === 1 ? "line" : "lines"}, ${entries(good)}`, ...rest].join(", ");
+    return [`${counted(lines, "line")}, ${manyEntries(good)}`, ...rest].join(", ");
   }
 
   return folded("Export and import",

@@ -1,6 +1,7 @@
 // What to do with a gateway that nobody has asked anything yet.
 
-import { block, el, inert } from "../../dom.js";
+import { block, el } from "../../dom.js";
+import { inert } from "../../text.js";
 
 /** `origin`: where the gateway is reached; `providers`: those of the live stream. */
 export function firstUse(origin, providers) {

@@ -1,5 +1,7 @@
 // Sums over points of the history.
 
+import { share } from "../parts.js";
+
 export const total = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 /** Requests answered from the cache, in any way. */
@@ -9,7 +11,7 @@ export const hits = ({ exact, semantic, stale, coalesced }) => exact + semantic 
 export const looked = ({ requests }) => hits(requests) + requests.miss;
 
 /** The share of hits, or `null` where nothing was looked up. */
-export const hitRate = (requests) => (looked({ requests }) ? hits(requests) / looked({ requests }) : null);
+export const hitRate = (requests) => share(hits(requests), looked({ requests }));
 
 const SUMMED = ["requests", "errors", "tokens", "usd", "waited_seconds"];
 const EMPTY = {

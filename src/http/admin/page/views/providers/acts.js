@@ -1,14 +1,10 @@
 // What an operator does to a provider: sets a breaker, sends a test call.
 
-import { format } from "../../api.js";
-import { block, dialog, el, inert, put, toast } from "../../dom.js";
+import { format, post } from "../../api.js";
+import { block, el, put } from "../../dom.js";
+import { inert } from "../../text.js";
+import { dialog, toast } from "../../widgets.js";
 import { facts } from "../parts.js";
-
-export const STATES = {
-  closed: { name: "closed", kind: "good" },
-  half_open: { name: "half open", kind: "warn" },
-  open: { name: "open", kind: "bad" },
-};
 
 const ACTS = {
   open: { title: "Open the breaker?", does: "It is not asked any more, whatever its state, until you take that back or the gateway is started anew. Requests go to the other targets of their route, or fail if there are none.", label: "Open", kind: "danger" },
@@ -17,7 +13,7 @@ const ACTS = {
 };
 
 /** Sets the breaker of a model once that is confirmed; then `then()`. */
-export function askForce({ api, provider, model, state, then }) {
+export function askForce({ provider, model, state, then }) {
   const act = ACTS[state];
   const name = `${inert(provider, 60)}/${inert(model, 120)}`;
   dialog({
@@ -27,7 +23,7 @@ export function askForce({ api, provider, model, state, then }) {
       label: act.label,
       kind: act.kind,
       run: async () => {
-        await api.post("/breakers", { provider, model, state });
+        await post("/breakers", { provider, model, state });
         toast(`${name}: ${state === "auto" ? "the breaker decides by itself" : `${state} by hand`}`, "good");
         then();
       },
@@ -36,7 +32,7 @@ export function askForce({ api, provider, model, state, then }) {
 }
 
 /** Sends one real call of a few tokens once that is confirmed, and shows what came. */
-export function test({ api, provider, model, then }) {
+export function test({ provider, model, then }) {
   const name = model ? `${inert(provider, 60)}/${inert(model, 120)}` : inert(provider, 60);
   const result = el("div", { role: "status" });
   dialog({
@@ -48,7 +44,7 @@ export function test({ api, provider, model, then }) {
       run: async () => {
         put(result, el("p", { class: "dim" }, "Waiting for the answer…"));
         try {
-          show(result, await api.post(`/providers/${encodeURIComponent(provider)}/test`, { model }));
+          show(result, await post(`/providers/${encodeURIComponent(provider)}/test`, { model }));
         } catch (error) {
           put(result);
           throw error;

@@ -1,7 +1,9 @@
 // One request: how it was answered, and what took how long.
 
 import { format, get } from "../../api.js";
-import { el, inert, put, table } from "../../dom.js";
+import { el, put } from "../../dom.js";
+import { inert } from "../../text.js";
+import { table } from "../../widgets.js";
 import { asking, chip, facts, failed, link, near, section, status, whole, word } from "../parts.js";
 import { nameOf, waterfall } from "./waterfall.js";
 
@@ -71,7 +73,7 @@ export function detail(root, context, seq) {
     put(content, error.status === 404 ? el("p", { class: "empty" }, "This request is not remembered any more.") : failed(error, "The request can't be shown"));
   });
   ask();
-  return { unmount: ask.stop };
+  return { unmount: ask.end };
 }
 
 /** JSON with its lines, anything else as it is. */

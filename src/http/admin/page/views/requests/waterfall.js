@@ -1,7 +1,8 @@
 // Steps of a request as bars over time.
 
 import { format } from "../../api.js";
-import { el, fresh, inert, svg } from "../../dom.js";
+import { el, fresh, svg } from "../../dom.js";
+import { inert } from "../../text.js";
 
 const ROW = 34;
 const BAR = 12;

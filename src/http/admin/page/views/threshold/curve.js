@@ -3,6 +3,7 @@
 import { format } from "../../api.js";
 import { lines } from "../../chart.js";
 import { el } from "../../dom.js";
+import { counted } from "../words.js";
 
 /** Comparisons below which a share is not relied on. */
 export const LEAST = 30;
@@ -20,7 +21,7 @@ export function sentence(point, at, looked) {
   const of = typeof looked === "number" ? `${format.count(looked)} requests` : "its requests";
   const saved = `At ${at.toFixed(3)} you would have saved ${format.percent(point.saved)} of ${of}`;
   if (point.wrong === null) return `${saved}; how many of the answers would have been wrong is not known, as nothing was compared there.`;
-  const comparisons = `${format.count(point.labelled)} ${point.labelled === 1 ? "comparison" : "comparisons"}`;
+  const comparisons = counted(point.labelled, "comparison");
   const between = point.wrong_low === null || point.wrong_high === null ? "" : `${(100 * point.wrong_low).toFixed(1)} to ${format.percent(point.wrong_high)}, `;
   return `${saved}, with ${format.percent(point.wrong)} wrong (${between}${comparisons}).`;
 }

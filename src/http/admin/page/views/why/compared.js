@@ -1,6 +1,7 @@
 // Two prompts side by side, with what sets them apart.
 
-import { el, inert, lines } from "../../dom.js";
+import { el } from "../../dom.js";
+import { inert, lines } from "../../text.js";
 import { chip, facts, near, pointOf, section, word } from "../parts.js";
 
 /** Fragments of a text that are marked, and characters of it that are shown. */

@@ -1,14 +1,15 @@
 // What the cache and the routes would do with one request.
 
 import { format } from "../../api.js";
-import { el, inert, table } from "../../dom.js";
+import { el } from "../../dom.js";
+import { inert } from "../../text.js";
+import { table } from "../../widgets.js";
 import { cell, chip, facts, link, near, pointOf, section, whole, word } from "../parts.js";
+import { BREAKERS, WHYS } from "../words.js";
 
 const OUTCOMES = { hit: ["hit", "good"], miss: ["miss", "warn"], bypass: ["bypass", ""] };
 const VERDICTS = { hit: ["hit", "good"], veto: ["veto", "bad"], below_point: ["below the point", "warn"], expired: ["expired", "warn"], brake: ["braked", "warn"], not_nearest: ["not the nearest", ""] };
-const WHYS = { start: "where it starts", relaxed: "lowered by what was learned", raised: "raised by what was learned" };
 const ROLES = { first: "asked first", fallback: "if that fails", if_too_long: "if it is too long", if_content_refused: "if the content is refused", passed_over: "passed over" };
-const BREAKERS = { closed: ["closed", "good"], half_open: ["half open", "warn"], open: ["open", "bad"] };
 
 const marked = (of, key) => chip(...(of[key] ?? [String(key).replaceAll("_", " ")]));
 const tokens = ({ least, most }) => (least === most ? format.count(least) : `${format.count(least)} to ${format.count(most)}`);
