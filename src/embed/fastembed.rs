@@ -338,6 +338,25 @@ mod tests {
         }
     }
 
+    /// An encoder that is at one text and has another in its queue, and what lets it go on with each.
+    fn full() -> (
+        LocalEncoder,
+        mpsc::Sender<()>,
+        [oneshot::Receiver<Answer>; 2],
+    ) {
+        let (started, has_started) = mpsc::channel();
+        let (go, gate) = mpsc::channel::<()>();
+        let encoder = encoder(move |_| {
+            let _later = started.send(());
+            gate.recv().unwrap();
+            Ok(vec![1.0])
+        });
+        let running = encoder.pool.submit("running".into()).unwrap();
+        has_started.recv().unwrap();
+        let waiting = encoder.pool.submit("waiting".into()).unwrap();
+        (encoder, go, [running, waiting])
+    }
+
     #[tokio::test]
     async fn a_text_becomes_a_unit_vector_of_this_encoder() {
         let encoder = encoder(|_| Ok(vec![0.0, 2.0]));
@@ -348,16 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_at_once() {
-        let (started, has_started) = mpsc::channel();
-        let (go, gate) = mpsc::channel::<()>();
-        let encoder = encoder(move |_| {
-            started.send(()).unwrap();
-            gate.recv().unwrap();
-            Ok(vec![1.0])
-        });
-        let running = encoder.pool.submit("running".into()).unwrap();
-        has_started.recv().unwrap();
-        let waiting = encoder.pool.submit("waiting".into()).unwrap();
+        let (encoder, go, [running, waiting]) = full();
         assert_eq!(encoder.embed("refused").await, Err(EmbedError::Saturated));
         go.send(()).unwrap();
         go.send(()).unwrap();
@@ -367,16 +377,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_patient_waits_for_room() {
-        let (started, has_started) = mpsc::channel();
-        let (go, gate) = mpsc::channel::<()>();
-        let encoder = encoder(move |_| {
-            started.send(()).unwrap();
-            gate.recv().unwrap();
-            Ok(vec![1.0])
-        });
-        let running = encoder.pool.submit("running".into()).unwrap();
-        has_started.recv().unwrap();
-        let waiting = encoder.pool.submit("waiting".into()).unwrap();
+        let (encoder, go, [running, waiting]) = full();
         let mut patient = encoder.embed_patiently("patient");
         let full = tokio::time::timeout(Duration::from_secs(1), &mut patient);
         assert!(full.await.is_err());

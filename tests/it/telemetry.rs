@@ -24,12 +24,18 @@ fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
 
 const SERVER: &str = "POST /v1/chat/completions";
 
-#[tokio::test]
-async fn a_miss_and_a_hit_are_told_with_their_steps() {
+/// A gateway that tells a collector of all traces.
+async fn traced() -> (Upstream, Collector, Gateway) {
     let (upstream, collector) = (Upstream::start().await, Collector::start().await);
     let gateway = Gateway::setup(&upstream, &collector.section())
         .start()
         .await;
+    (upstream, collector, gateway)
+}
+
+#[tokio::test]
+async fn a_miss_and_a_hit_are_told_with_their_steps() {
+    let (upstream, collector, gateway) = traced().await;
     let question = asking("a planted question");
     let asked = gateway.ask(&question).header("x-request-id", "id-1");
     asked.header("traceparent", PARENT).send().await;
@@ -189,10 +195,7 @@ async fn each_attempt_has_its_span_also_of_a_stream() {
 
 #[tokio::test]
 async fn a_client_that_is_gone_is_told_as_gone() {
-    let (upstream, collector) = (Upstream::start().await, Collector::start().await);
-    let gateway = Gateway::setup(&upstream, &collector.section())
-        .start()
-        .await;
+    let (upstream, collector, gateway) = traced().await;
     let (answer, steps) = Answer::stepwise();
     upstream.script(answer);
     steps.say("a word");
@@ -211,10 +214,7 @@ async fn a_client_that_is_gone_is_told_as_gone() {
 
 #[tokio::test]
 async fn who_shares_a_call_is_linked_to_who_made_it() {
-    let (upstream, collector) = (Upstream::start().await, Collector::start().await);
-    let gateway = Gateway::setup(&upstream, &collector.section())
-        .start()
-        .await;
+    let (upstream, collector, gateway) = traced().await;
     let (answer, steps) = Answer::stepwise();
     upstream.script(answer);
     steps.say("a word");
@@ -241,10 +241,7 @@ async fn who_shares_a_call_is_linked_to_who_made_it() {
 
 #[tokio::test]
 async fn a_model_that_is_not_there_is_told_as_it_was_asked_for() {
-    let (upstream, collector) = (Upstream::start().await, Collector::start().await);
-    let gateway = Gateway::setup(&upstream, &collector.section())
-        .start()
-        .await;
+    let (upstream, collector, gateway) = traced().await;
     let body = with(asking("Who?"), json!({"model": "nobody"}));
     assert_eq!(gateway.ask(&body).send().await.status, 404);
     gateway.stop().await;
