@@ -1,11 +1,13 @@
 //! Reading a stream of OpenAI's dialect: held until something is said, and known to be whole or broken.
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use memchr::memmem;
+use memchr::memmem::{Finder, FinderRev};
 use serde_json::Value;
 use tokio::time::timeout_at;
 
@@ -23,6 +25,12 @@ use crate::{
 /// How many bytes may come before something is said. More are handed on as they are: a client that
 /// waits in silence is worse off than one that sees an error later.
 const LONGEST_LEAD: usize = 64 << 10;
+
+// Made once: making ready for a search takes longer than searching one piece.
+static DONE: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new("[DONE]"));
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
+static FINISH_REASON: LazyLock<Finder<'static>> =
+    LazyLock::new(|| Finder::new("\"finish_reason\":"));
 
 impl Transport {
     /// Reads the first events, and gives the rest as a stream.
@@ -182,7 +190,7 @@ impl Reader {
             return Ok(Piece::new(bytes, false));
         }
         self.finish_seen |= names_a_finish_reason(&bytes);
-        let last = memmem::rfind(&bytes, b"[DONE]").is_some_and(|at| ends_stream(&bytes, at));
+        let last = ends(&bytes);
         Ok(Piece::new(bytes, last))
     }
 }
@@ -205,7 +213,7 @@ fn says_something(chunk: &Value) -> bool {
 /// The events before the first that reports an error, and the error.
 fn until_error(bytes: Bytes) -> (Bytes, Option<ErrorObject>) {
     // In what is said, the quotes are escaped: this is rarely found but in error events.
-    if memmem::find(&bytes, b"\"error\"").is_none() {
+    if ERROR.find(&bytes).is_none() {
         return (bytes, None);
     }
     let found = sse::data(&bytes).find_map(|data| Some((data.as_ptr(), ErrorObject::read(data)?)));
@@ -218,8 +226,11 @@ fn until_error(bytes: Bytes) -> (Bytes, Option<ErrorObject>) {
     (bytes.slice(..before), Some(error))
 }
 
-/// Whether the `[DONE]` at `at` is the whole data of an event, and not something that was said.
-fn ends_stream(bytes: &[u8], at: usize) -> bool {
+/// Whether a `[DONE]` is the whole data of an event, and not something that was said.
+fn ends(bytes: &[u8]) -> bool {
+    let Some(at) = DONE.rfind(bytes) else {
+        return false;
+    };
     let line_start =
         memchr::memrchr(b'\n', bytes.get(..at).unwrap_or_default()).map_or(0, |end| end + 1);
     bytes
@@ -228,10 +239,9 @@ fn ends_stream(bytes: &[u8], at: usize) -> bool {
 }
 
 fn names_a_finish_reason(bytes: &[u8]) -> bool {
-    const FIELD: &[u8] = b"\"finish_reason\":";
-    memmem::find_iter(bytes, FIELD).any(|at| {
+    FINISH_REASON.find_iter(bytes).any(|at| {
         bytes
-            .get(at + FIELD.len()..)
+            .get(at + FINISH_REASON.needle().len()..)
             .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
     })
 }
@@ -242,8 +252,6 @@ mod tests {
 
     #[test]
     fn done_is_an_event_and_not_a_word() {
-        let ends =
-            |text: &[u8]| memmem::rfind(text, b"[DONE]").is_some_and(|at| ends_stream(text, at));
         assert!(ends(b"data: {}\n\ndata: [DONE]\n\n"));
         assert!(ends(b"data:[DONE]\r\n\r\n"));
         assert!(!ends(b"data: {\"content\":\"[DONE]\"}\n\n"));

@@ -241,7 +241,7 @@ async fn who_shares_a_call_is_linked_to_who_made_it() {
 
 #[tokio::test]
 async fn a_model_that_is_not_there_is_told_as_it_was_asked_for() {
-    let (upstream, collector, gateway) = traced().await;
+    let (_upstream, collector, gateway) = traced().await;
     let body = with(asking("Who?"), json!({"model": "nobody"}));
     assert_eq!(gateway.ask(&body).send().await.status, 404);
     gateway.stop().await;

@@ -3,7 +3,10 @@
 //! They pass as they are, but for one field: a provider that was sent all of a conversation does not know which
 //! response it continues, and the client expects to read that.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -141,10 +144,13 @@ impl Passing {
     }
 }
 
+// Made once: making ready for a search takes longer than searching one event.
+static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"response\":"));
+
 /// An event that holds the response as it is.
 fn snapshot(data: &[u8]) -> Option<Event<'_>> {
     // Pieces of text, which most events are, are not read.
-    memchr::memmem::find(data, b"\"response\":")?;
+    RESPONSE.find(data)?;
     let event: Event<'_> = serde_json::from_slice(data).ok()?;
     event.kind.starts_with("response.").then_some(event)
 }
